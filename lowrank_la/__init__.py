@@ -1,0 +1,7 @@
+"""Low-rank matrix recovery and sensing."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+
+__version__ = "0.1.0"

@@ -1,0 +1,84 @@
+"""Checks of arguments, each with one clear error."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ._typing import Array, Shape
+from .errors import InvalidInputError, InvalidTypeError
+
+
+def number(value: Any, name: str, *, low: float = -np.inf, high: float = np.inf) -> float:
+    """`value` as a float in [low, high]."""
+    if isinstance(value, (str, bytes, bool)) or not np.isscalar(value):
+        raise InvalidTypeError(f"{name} must be a number, got {value!r}")
+    if not np.isrealobj(value):
+        raise InvalidTypeError(f"{name} must be a real number, got {value!r}")
+    result = float(value)  # type: ignore[arg-type]
+    if not low <= result <= high:
+        raise InvalidInputError(f"{name} must lie in [{low:g}, {high:g}], got {value!r}")
+    return result
+
+
+def count(value: Any, name: str, *, low: int = 0, high: int | None = None) -> int:
+    """`value` as an int in [low, high]."""
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
+        raise InvalidTypeError(f"{name} must be an integer, got {value!r}")
+    result = int(value)
+    if result < low or (high is not None and result > high):
+        top = "" if high is None else f" and at most {high}"
+        raise InvalidInputError(f"{name} must be at least {low}{top}, got {result}")
+    return result
+
+
+def shape_of(value: Any) -> Shape:
+    """A matrix shape, from a pair or from one integer for a square matrix."""
+    pair = (value, value) if isinstance(value, (int, np.integer)) else value
+    try:
+        n1, n2 = pair
+    except (TypeError, ValueError) as error:
+        raise InvalidTypeError(f"shape must be a pair (n1, n2), got {value!r}") from error
+    return count(n1, "n1", low=1), count(n2, "n2", low=1)
+
+
+def rank_of(value: Any, shape: Shape) -> int:
+    """A rank that fits the shape."""
+    rank = count(value, "rank", low=0)
+    if rank == 0:
+        raise InvalidInputError("rank must be at least 1, got 0")
+    if rank > min(shape):
+        raise InvalidInputError(
+            f"rank {rank} is larger than the shape {shape[0]} x {shape[1]} allows; "
+            f"it can be at most {min(shape)}"
+        )
+    return rank
+
+
+def vector(values: Any, name: str, *, size: int | None = None) -> Array:
+    """`values` as a one-dimensional array of finite floating-point or complex numbers.
+
+    Integers become float64; float32 and complex types are kept.
+    """
+    array = np.asarray(values)
+    if array.dtype.kind not in "fciub" or array.dtype.itemsize > 16:
+        raise InvalidTypeError(
+            f"{name} must be numbers, got an array of dtype {array.dtype}; convert it first, "
+            f"for example with numpy.asarray(..., dtype=float)"
+        )
+    if array.ndim != 1:
+        raise InvalidInputError(f"{name} must be one-dimensional, got shape {array.shape}")
+    if size is not None and array.size != size:
+        raise InvalidInputError(f"{name} has length {array.size}, expected {size}")
+    if array.dtype.kind in "iub" or array.dtype == np.float16:
+        array = array.astype(float)
+    finite = np.isfinite(array)
+    if not finite.all():
+        bad = np.flatnonzero(~finite)
+        raise InvalidInputError(
+            f"{name} holds {bad.size} NaN or infinite value{'s' if bad.size > 1 else ''}, the "
+            f"first at position {bad[0]}; remove these measurements (a missing entry is one "
+            f"that is not listed)"
+        )
+    return array

@@ -1,0 +1,237 @@
+"""Where an iteration starts: from the spectrum of the data, near zero, or near the truth."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from . import _check
+from ._random import seed_of, stream
+from ._typing import Array
+from .errors import InvalidInputError, unknown_name
+from .factors import Factors
+from .problem import Instance, Problem
+
+__all__ = ["near", "small_random", "spectral", "spectral_values", "start_from"]
+
+
+def _gaussian(rng: np.random.Generator, shape: tuple[int, int], dtype: np.dtype[Any]) -> Array:
+    draw = rng.standard_normal(shape)
+    if dtype.kind == "c":
+        draw = (draw + 1j * rng.standard_normal(shape)) / np.sqrt(2)
+    return draw.astype(dtype)
+
+
+def _backprojection(problem: Problem, k: int, rng: Any) -> tuple[Array, Array, Array]:
+    """The leading k singular triplets (eigenpairs if symmetric) of ``A*(data) / isometry``."""
+    from scipy.sparse.linalg import LinearOperator, eigsh, svds
+
+    operator, (n1, n2) = problem.operator, problem.shape
+    dtype = problem.dtype
+    data = (problem.data / problem.data.real.dtype.type(operator.isometry)).astype(
+        problem.data.dtype, copy=False
+    )
+    generator = stream(seed_of(rng), "lanczos")
+
+    def right(v: Array) -> Array:
+        return operator.adjoint_right(data, np.ascontiguousarray(v, dtype).reshape(n2, -1))
+
+    def left(u: Array) -> Array:
+        return operator.adjoint_left(data, np.ascontiguousarray(u, dtype).reshape(n1, -1))
+
+    if problem.symmetric:
+
+        def hermitian(v: Array) -> Array:
+            return 0.5 * (right(v) + left(v))
+
+        if k >= n1 - 1:
+            values, vectors = np.linalg.eigh(hermitian(np.eye(n1, dtype=dtype)))
+            values, vectors = values[-k:], vectors[:, -k:]
+        else:
+            linear = LinearOperator((n1, n1), matvec=hermitian, matmat=hermitian, dtype=dtype)
+            start = _gaussian(generator, (n1, 1), dtype)[:, 0]
+            values, vectors = eigsh(linear, k, which="LA", v0=start)
+        order = np.argsort(values)[::-1]
+        return vectors[:, order], values[order], vectors[:, order]
+    if k >= min(n1, n2) - 1:
+        # The factors asked for are then as large as the matrix itself.
+        u, s, vh = np.linalg.svd(right(np.eye(n2, dtype=dtype)), full_matrices=False)
+        return u[:, :k], s[:k], vh[:k].conj().T
+    linear = LinearOperator(
+        (n1, n2), matvec=right, rmatvec=left, matmat=right, rmatmat=left, dtype=dtype
+    )
+    start = _gaussian(generator, (min(n1, n2), 1), dtype)[:, 0]
+    u, s, vh = svds(linear, k, v0=start, random_state=0)
+    order = np.argsort(s)[::-1]
+    return u[:, order], s[order], vh[order].conj().T
+
+
+def spectral_values(problem: Problem, k: int, *, rng: Any = 0) -> Array:
+    """The leading k singular values of ``A*(data) / isometry``, estimates of those of X.
+
+    For symmetric problems the largest eigenvalues, negative ones as zero.
+
+    Parameters
+    ----------
+    problem : Problem
+        Squared, absolute or other loss; only operator and data are used.
+    k : int
+        Number of values, at most min(n1, n2).
+    rng : int, Generator or None
+        Start vector of the Lanczos iteration.
+
+    Returns
+    -------
+    array, shape (k,)
+    """
+    k = min(k, *problem.shape)
+    return np.maximum(_backprojection(problem, k, rng)[1], 0)
+
+
+def spectral(problem: Problem, rank: int, *, rng: Any = 0) -> Factors:
+    """Best rank-r approximation of the back-projected data, with balanced factors.
+
+    ``A*(data) / isometry`` has the matrix as its mean; its leading singular vectors are found
+    by Lanczos iteration on the operator, never forming the matrix. Tong, Ma, Chi (2021),
+    equation (8) for sensing and (16) for completion. For symmetric problems the leading
+    eigenvectors, with negative eigenvalues as zero.
+
+    Parameters
+    ----------
+    problem : Problem
+        The problem.
+    rank : int
+        Number of columns of the factors.
+    rng : int, Generator or None
+        Start vector of the Lanczos iteration.
+
+    Returns
+    -------
+    Factors
+    """
+    rank = _check.rank_of(rank, problem.shape)
+    u, s, v = _backprojection(problem, rank, rng)
+    root = np.sqrt(np.maximum(s, 0)).astype(u.real.dtype)
+    left = np.ascontiguousarray(u * root, problem.dtype)
+    if problem.symmetric:
+        return Factors(left, left)
+    return Factors(left, np.ascontiguousarray(v * root, problem.dtype))
+
+
+def small_random(
+    problem: Problem, rank: int, *, init_scale: float = 1e-12, rng: Any = 0
+) -> Factors:
+    """Gaussian factors of a small scale.
+
+    Entries of the left factor are ``init_scale sqrt(s) N(0, 1/n1)``, of the right one
+    ``init_scale sqrt(s) N(0, 1/n2)``, with s an estimate of the largest singular value, so
+    that the scale has no unit (Xu, Shen, Chi, Ma 2023 with s = 1).
+
+    Parameters
+    ----------
+    problem : Problem
+        The problem.
+    rank : int
+        Number of columns of the factors.
+    init_scale : float
+        The papers' alpha.
+    rng : int, Generator or None
+        Source of randomness.
+
+    Returns
+    -------
+    Factors
+    """
+    rank = _check.rank_of(rank, problem.shape)
+    init_scale = _check.number(init_scale, "init_scale", low=0.0)
+    seed = seed_of(rng)
+    size = init_scale * np.sqrt(spectral_values(problem, 1, rng=seed)[0])
+
+    def draw(name: str, n: int) -> Array:
+        factor = _gaussian(stream(seed, name), (n, rank), problem.dtype)
+        return (size / np.sqrt(n)).astype(factor.real.dtype) * factor
+
+    left = draw("left", problem.shape[0])
+    return Factors(left, left if problem.symmetric else draw("right", problem.shape[1]))
+
+
+def near(
+    instance: Instance, rank: int | None = None, *, distance: float = 0.1, rng: Any = 0
+) -> Factors:
+    """The truth, with its balanced factors perturbed: for theory, since it uses the truth.
+
+    Parameters
+    ----------
+    instance : Instance
+        An instance, whose truth is used.
+    rank : int, optional
+        Number of columns; more than the true rank are filled with perturbation only.
+    distance : float
+        Frobenius norm of the perturbation of each factor, relative to that of the factor.
+    rng : int, Generator or None
+        Source of randomness.
+
+    Returns
+    -------
+    Factors
+    """
+    truth, problem = instance.truth.factors.balanced(), instance.problem
+    rank = truth.rank if rank is None else _check.rank_of(rank, problem.shape)
+    if rank < truth.rank:
+        raise InvalidInputError(f"rank {rank} is below the true rank {truth.rank}")
+    distance = _check.number(distance, "distance", low=0.0)
+    seed = seed_of(rng)
+
+    def perturb(name: str, factor: Array) -> Array:
+        wide = np.zeros((factor.shape[0], rank), problem.dtype)
+        wide[:, : truth.rank] = factor
+        noise = _gaussian(stream(seed, name), wide.shape, problem.dtype)
+        size = distance * np.linalg.norm(factor) / np.linalg.norm(noise)
+        return wide + noise * size.astype(noise.real.dtype)
+
+    left = perturb("left", truth.left)
+    return Factors(left, left if problem.symmetric else perturb("right", truth.right))
+
+
+STARTS = {"spectral": spectral, "small_random": small_random}
+
+
+def start_from(
+    problem: Problem, start: Any, rank: int | None, *, init_scale: float | None, rng: Any
+) -> Factors:
+    """Factors from what the user gave as `start`: a name, factors, or a function.
+
+    Raises
+    ------
+    InvalidInputError
+        If no rank is given though one is needed, or the factors do not fit the problem.
+    UnknownNameError
+        If there is no start of that name.
+    """
+    if init_scale is not None and start != "small_random":
+        raise InvalidInputError(f"init_scale belongs to start='small_random', not to {start!r}")
+    if isinstance(start, Factors):
+        if start.shape != problem.shape:
+            raise InvalidInputError(
+                f"start is {start.shape[0]} x {start.shape[1]}, the problem "
+                f"{problem.shape[0]} x {problem.shape[1]}"
+            )
+        if rank is not None and rank != start.rank:
+            raise InvalidInputError(f"rank={rank} but the start has rank {start.rank}")
+        if not start.isfinite():
+            raise InvalidInputError("start holds NaN or infinite values")
+        if problem.symmetric and not start.symmetric:
+            raise InvalidInputError(
+                "a symmetric problem needs a start with one factor: Factors(F, F)"
+            )
+        return start.astype(problem.dtype)
+    if rank is None:
+        raise InvalidInputError("rank is needed: pass rank=r, or a start with r columns")
+    rank = _check.rank_of(rank, problem.shape)
+    if callable(start):
+        return start_from(problem, start(problem, rank, rng=rng), rank, init_scale=None, rng=rng)
+    if start not in STARTS:
+        raise unknown_name("start", start, STARTS)
+    options = {} if init_scale is None else {"init_scale": init_scale}
+    return STARTS[start](problem, rank, rng=rng, **options)  # type: ignore[operator]

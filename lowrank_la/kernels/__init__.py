@@ -1,0 +1,1 @@
+"""Numba kernels: plain arrays in, `out` arrays written; the only place that imports numba."""

@@ -1,0 +1,51 @@
+"""The one decorator of all kernels."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from . import reference
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+# Full fastmath would drop NaN checks; these two let sums be reordered and fused.
+REORDER = {"contract", "reassoc"}
+
+
+def enabled() -> bool:
+    """Whether kernels are compiled: numba is there and LOWRANK_LA_JIT is not 0."""
+    if os.environ.get("LOWRANK_LA_JIT", "1") == "0":
+        return False
+    try:
+        import numba  # noqa: F401
+    except ImportError:
+        return False
+    return True
+
+
+def kernel(function: F) -> F:
+    """Compile at first use and cache on disk, or stand back for the NumPy twin.
+
+    With compilation off, the function of the same name in `reference` is returned.
+    """
+    if not enabled():
+        return getattr(reference, function.__name__)  # type: ignore[no-any-return]
+    return _compile(function)
+
+
+def inline(function: F) -> F:
+    """A scalar helper of kernels in its own file."""
+    return _compile(function) if enabled() else function
+
+
+def _compile(function: F) -> F:
+    import numba
+
+    options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": REORDER}
+    try:
+        return numba.njit(cache=True, **options)(function)  # type: ignore[no-any-return]
+    except RuntimeError:
+        # No cache folder can be written (a read-only install): the package must still import.
+        return numba.njit(**options)(function)  # type: ignore[no-any-return]

@@ -1,0 +1,162 @@
+"""Kernels over observed entries, stored row by row.
+
+Four entries at a time: the loop over the rank then has four independent sums. The same
+kernels serve the column-sorted layout with the factors' roles exchanged.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ._jit import inline, kernel
+
+# Codes of the losses whose slopes are known to kernels.
+SQUARED, ABSOLUTE, HUBER = 0, 1, 2
+
+
+@inline
+def _value(code: int, parameter: float, residual: Any) -> float:
+    size = abs(residual)
+    if code == SQUARED or (code == HUBER and size <= parameter):
+        return 0.5 * size * size
+    if code == ABSOLUTE:
+        return size
+    return parameter * (size - 0.5 * parameter)
+
+
+@inline
+def _slope(code: int, parameter: float, residual: Any) -> Any:
+    if code == SQUARED:
+        return residual
+    size = abs(residual)
+    if code == HUBER and size <= parameter:
+        return residual
+    if size == 0.0:
+        return residual
+    if code == ABSOLUTE:
+        return residual * type(residual)(1.0 / size)
+    return residual * type(residual)(parameter / size)
+
+
+@kernel
+def products(lo, hi, left, right, indptr, cols, out):  # type: ignore[no-untyped-def]
+    """out[p] = <left[i], conj(right[cols[p]])> for the stored entries p of rows lo..hi-1."""
+    rank = left.shape[1]
+    for i in range(lo, hi):
+        u = left[i]
+        p = indptr[i]
+        stop = indptr[i + 1]
+        while p + 4 <= stop:
+            v0 = right[cols[p]]
+            v1 = right[cols[p + 1]]
+            v2 = right[cols[p + 2]]
+            v3 = right[cols[p + 3]]
+            s0 = u[0] * np.conj(v0[0])
+            s1 = u[0] * np.conj(v1[0])
+            s2 = u[0] * np.conj(v2[0])
+            s3 = u[0] * np.conj(v3[0])
+            for q in range(1, rank):
+                s0 += u[q] * np.conj(v0[q])
+                s1 += u[q] * np.conj(v1[q])
+                s2 += u[q] * np.conj(v2[q])
+                s3 += u[q] * np.conj(v3[q])
+            out[p] = s0
+            out[p + 1] = s1
+            out[p + 2] = s2
+            out[p + 3] = s3
+            p += 4
+        while p < stop:
+            v0 = right[cols[p]]
+            s0 = u[0] * np.conj(v0[0])
+            for q in range(1, rank):
+                s0 += u[q] * np.conj(v0[q])
+            out[p] = s0
+            p += 1
+
+
+@kernel
+def weighted_sums(lo, hi, weights, other, indptr, cols, out):  # type: ignore[no-untyped-def]
+    """out[i] = sum of weights[p] other[cols[p]] over the stored entries p of row i."""
+    rank = other.shape[1]
+    for i in range(lo, hi):
+        g = out[i]
+        g[:] = 0
+        p = indptr[i]
+        stop = indptr[i + 1]
+        while p + 4 <= stop:
+            w0 = weights[p]
+            w1 = weights[p + 1]
+            w2 = weights[p + 2]
+            w3 = weights[p + 3]
+            v0 = other[cols[p]]
+            v1 = other[cols[p + 1]]
+            v2 = other[cols[p + 2]]
+            v3 = other[cols[p + 3]]
+            for q in range(rank):
+                g[q] += (w0 * v0[q] + w1 * v1[q]) + (w2 * v2[q] + w3 * v3[q])
+            p += 4
+        while p < stop:
+            w0 = weights[p]
+            v0 = other[cols[p]]
+            for q in range(rank):
+                g[q] += w0 * v0[q]
+            p += 1
+
+
+@kernel
+def loss_sums(lo, hi, left, right, indptr, cols, data, code, parameter, out):  # type: ignore[no-untyped-def]
+    """Residual, loss and gradient of rows lo..hi-1 in one pass; nothing of length m is stored.
+
+    With e_p = <left[i], conj(right[cols[p]])> - data[p], writes
+    out[i] = sum of slope(e_p) right[cols[p]] and returns the sum of the losses of e_p.
+    """
+    rank = left.shape[1]
+    total = 0.0
+    for i in range(lo, hi):
+        u = left[i]
+        g = out[i]
+        g[:] = 0
+        p = indptr[i]
+        stop = indptr[i + 1]
+        while p + 4 <= stop:
+            v0 = right[cols[p]]
+            v1 = right[cols[p + 1]]
+            v2 = right[cols[p + 2]]
+            v3 = right[cols[p + 3]]
+            s0 = u[0] * np.conj(v0[0])
+            s1 = u[0] * np.conj(v1[0])
+            s2 = u[0] * np.conj(v2[0])
+            s3 = u[0] * np.conj(v3[0])
+            for q in range(1, rank):
+                s0 += u[q] * np.conj(v0[q])
+                s1 += u[q] * np.conj(v1[q])
+                s2 += u[q] * np.conj(v2[q])
+                s3 += u[q] * np.conj(v3[q])
+            s0 -= data[p]
+            s1 -= data[p + 1]
+            s2 -= data[p + 2]
+            s3 -= data[p + 3]
+            total += (_value(code, parameter, s0) + _value(code, parameter, s1)) + (
+                _value(code, parameter, s2) + _value(code, parameter, s3)
+            )
+            w0 = _slope(code, parameter, s0)
+            w1 = _slope(code, parameter, s1)
+            w2 = _slope(code, parameter, s2)
+            w3 = _slope(code, parameter, s3)
+            for q in range(rank):
+                g[q] += (w0 * v0[q] + w1 * v1[q]) + (w2 * v2[q] + w3 * v3[q])
+            p += 4
+        while p < stop:
+            v0 = right[cols[p]]
+            s0 = u[0] * np.conj(v0[0])
+            for q in range(1, rank):
+                s0 += u[q] * np.conj(v0[q])
+            s0 -= data[p]
+            total += _value(code, parameter, s0)
+            w0 = _slope(code, parameter, s0)
+            for q in range(rank):
+                g[q] += w0 * v0[q]
+            p += 1
+    return total

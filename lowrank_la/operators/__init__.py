@@ -1,0 +1,20 @@
+"""Measurement operators: three methods on factors, plus abilities that are discovered."""
+
+from .._registry import attach
+from ._protocol import (
+    HasLossGradient,
+    HasMatrix,
+    HasRowSolve,
+    MeasurementOperator,
+    matrix_of,
+)
+
+__getattr__, __dir__ = attach(__name__)
+
+__all__ = [
+    "HasLossGradient",
+    "HasMatrix",
+    "HasRowSolve",
+    "MeasurementOperator",
+    "matrix_of",
+]

@@ -1,0 +1,128 @@
+"""What an operator is: three methods on factors, and abilities that are discovered."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+
+from .. import _check
+from .._typing import Array, Shape
+from ..errors import InvalidInputError, TooLargeError
+from ..factors import Factors
+from ..losses import Loss
+
+
+@runtime_checkable
+class MeasurementOperator(Protocol):
+    """A linear map from n1 x n2 matrices to m measurements, seen through factors.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        Shape (n1, n2) of the matrices.
+    size : int
+        Number m of measurements.
+    dtype : numpy.dtype or None
+        Data type of the matrices measured; None if it follows the data.
+    isometry : float
+        The c with ``E[A* A] = c I``; step sizes are divided by it.
+    """
+
+    shape: Shape
+    size: int
+    dtype: np.dtype[Any] | None
+    isometry: float
+
+    def forward(self, X: Factors) -> Array:
+        """Measurements ``A(X)``, shape (m,), with ``A(X)_i = <A_i, X> = trace(A_i^H X)``."""
+        ...
+
+    def adjoint_right(self, z: Array, R: Array) -> Array:
+        """``A*(z) @ R``, shape (n1, r), with ``A*(z) = sum_i z_i A_i``."""
+        ...
+
+    def adjoint_left(self, z: Array, L: Array) -> Array:
+        """``A*(z)^H @ L``, shape (n2, r)."""
+        ...
+
+
+@runtime_checkable
+class HasLossGradient(Protocol):
+    """Ability: loss and both slopes in one pass, without the residual in between."""
+
+    def prepare(self, data: Array) -> Any:
+        """The data in the layout that `loss_gradient` reads; called once per problem."""
+        ...
+
+    def loss_gradient(
+        self, X: Factors, prepared: Any, loss: Loss
+    ) -> tuple[float, Array, Array | None]:
+        """``f(A(X) - data)``, ``A*(s) R`` and ``A*(s)^H L`` with s the slope of the loss.
+
+        The last is None if X is symmetric and A*(s) is Hermitian by construction.
+        """
+        ...
+
+
+@runtime_checkable
+class HasRowSolve(Protocol):
+    """Ability: exact ridge least squares for all rows of one factor."""
+
+    def prepare(self, data: Array) -> Any:
+        """The data in the layout that `row_solve` reads; called once per problem."""
+        ...
+
+    def row_solve(self, prepared: Any, fixed: Array, ridge: float | Array, *, side: str) -> Array:
+        """Minimise ``|A(L R^H) - data|^2 + sum_i ridge_i |row i|^2`` over the factor `side`."""
+        ...
+
+
+@runtime_checkable
+class HasMatrix(Protocol):
+    """Ability: the operator as an m x (n1 n2) matrix on vec(X), rows first."""
+
+    def as_matrix(self) -> Any:
+        """A dense array or scipy.sparse array; symmetric operators give symmetric rows."""
+        ...
+
+
+ABILITIES: dict[str, type] = {
+    "loss_gradient": HasLossGradient,
+    "row_solve": HasRowSolve,
+    "as_matrix": HasMatrix,
+}
+
+
+def matrix_of(operator: MeasurementOperator, *, limit: int = 10**8) -> Any:
+    """The operator as a matrix on vec(X): by its ability, or column by column.
+
+    Raises
+    ------
+    TooLargeError
+        If the matrix would have more than `limit` stored numbers.
+    """
+    if isinstance(operator, HasMatrix):
+        return operator.as_matrix()
+    n1, n2 = operator.shape
+    if operator.size * n1 * n2 > limit:
+        raise TooLargeError(
+            f"the matrix of this operator would hold {operator.size} x {n1 * n2} numbers, more "
+            f"than the limit of {limit:.3g}"
+        )
+    kind = complex if np.issubdtype(operator.dtype or float, np.complexfloating) else float
+    # A(e_a e_b^T) = conj(A_i[a, b]); the matrix acts as conj(A_i) . vec(X).
+    columns = [
+        operator.forward(Factors(np.eye(n1, 1, -a, dtype=kind), np.eye(n2, 1, -b, dtype=kind)))
+        for a in range(n1)
+        for b in range(n2)
+    ]
+    return np.stack(columns, axis=1)
+
+
+def positive(value: float, name: str) -> float:
+    """A positive finite number."""
+    result = _check.number(value, name)
+    if not 0 < result < np.inf:
+        raise InvalidInputError(f"{name} must be positive and finite, got {value!r}")
+    return result

@@ -1,0 +1,277 @@
+"""Sampling of single entries: matrix completion."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .. import _check
+from .._typing import Array
+from ..errors import InvalidInputError
+from ..factors import Factors, check_positions
+from ..kernels import _chunks, entries, rows
+from ..losses import Loss
+
+__all__ = ["EntrySampling"]
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """Observed entries sorted by row (or by column), and where each came from."""
+
+    indptr: Array
+    indices: Array
+    order: Array | None  # position in the user's order of each stored entry; None if the same
+    cuts: Array
+
+    def take(self, values: Array) -> Array:
+        """`values`, given in the user's order, in the order of this layout."""
+        return np.ascontiguousarray(values if self.order is None else values[self.order])
+
+    def run(self, kernel: Any, flops: int, *args: Any) -> list[Any]:
+        return _chunks.run(kernel, self.cuts, float(flops) * self.indices.size, *args)
+
+
+def _layout(major: Array, minor: Array, n: int) -> _Layout:
+    key = major * (int(minor.max(initial=0)) + 1) + minor
+    order: Array | None = None
+    if key.size > 1 and not np.all(key[1:] >= key[:-1]):
+        order = np.argsort(key, kind="stable")
+    counts = np.bincount(major, minlength=n)
+    indptr = np.concatenate(([0], np.cumsum(counts))).astype(np.int64)
+    indices = (minor if order is None else minor[order]).astype(np.int32)
+    return _Layout(indptr, indices, order, _chunks.borders(indptr))
+
+
+class EntrySampling:
+    """The observed entries of a matrix: ``A(X)_k = X[i[k], j[k]]``.
+
+    Stored in row-sorted and in column-sorted order, so that both adjoints are loops over
+    rows without races. Measurements keep the order in which the positions were given.
+
+    Parameters
+    ----------
+    i, j : array of int, shape (m,)
+        Row and column of each observed entry, starting at 0.
+    shape : tuple of int
+        Shape (n1, n2) of the matrix.
+    empty : {"raise", "allow"}
+        What to do about rows or columns without any entry. Without a ridge or a nuclear-norm
+        weight nothing determines them.
+
+    Attributes
+    ----------
+    isometry : float
+        Share of entries that are observed, m / (n1 n2).
+    row_counts, column_counts : array of int
+        Number of observed entries in each row and column.
+
+    Raises
+    ------
+    InvalidInputError
+        For an index outside the shape, a position listed twice, or an empty row or column.
+    """
+
+    dtype = None
+
+    def __init__(self, i: Any, j: Any, shape: Any, *, empty: str = "raise") -> None:
+        self.shape = _check.shape_of(shape)
+        rows_, cols_ = check_positions(i, j, self.shape)
+        if rows_.size == 0:
+            raise InvalidInputError("no entry is observed; give at least one")
+        if max(self.shape) > np.iinfo(np.int32).max:
+            raise InvalidInputError(f"shape {self.shape} is larger than 32-bit indices allow")
+        self.size = int(rows_.size)
+        self._by_row = _layout(rows_, cols_, self.shape[0])
+        self._by_column = _layout(cols_, rows_, self.shape[1])
+        self._refuse_duplicates(rows_, cols_)
+        if empty not in ("raise", "allow"):
+            raise InvalidInputError(f"empty must be 'raise' or 'allow', got {empty!r}")
+        if empty == "raise":
+            self._refuse_empty()
+        self.isometry = self.size / (self.shape[0] * self.shape[1])
+
+    @property
+    def row_counts(self) -> Array:
+        """Number of observed entries in each row."""
+        return np.diff(self._by_row.indptr)
+
+    @property
+    def column_counts(self) -> Array:
+        """Number of observed entries in each column."""
+        return np.diff(self._by_column.indptr)
+
+    @property
+    def positions(self) -> tuple[Array, Array]:
+        """Rows and columns of the entries, in the order in which they were given."""
+        rows_ = np.repeat(np.arange(self.shape[0]), self.row_counts)
+        cols_ = self._by_row.indices.astype(np.int64)
+        if self._by_row.order is None:
+            return rows_, cols_
+        out = np.empty_like(rows_), np.empty_like(cols_)
+        out[0][self._by_row.order], out[1][self._by_row.order] = rows_, cols_
+        return out
+
+    def _refuse_duplicates(self, i: Array, j: Array) -> None:
+        layout = self._by_row
+        first = np.zeros(self.size, dtype=bool)
+        first[layout.indptr[:-1][self.row_counts > 0]] = True
+        same = np.flatnonzero(~first[1:] & (layout.indices[1:] == layout.indices[:-1])) + 1
+        if same.size:
+            where = same if layout.order is None else layout.order[same]
+            k = int(where.min())
+            raise InvalidInputError(
+                f"{same.size} position{'s' if same.size > 1 else ''} listed more than once, "
+                f"for example ({i[k]}, {j[k]}); to average the values use "
+                f"lowrank_la.observed(i, j, values, shape, duplicates='mean')"
+            )
+
+    def _refuse_empty(self) -> None:
+        for counts, name in ((self.row_counts, "row"), (self.column_counts, "column")):
+            bare = np.flatnonzero(counts == 0)
+            if bare.size:
+                some = ", ".join(str(v) for v in bare[:5]) + (", ..." if bare.size > 5 else "")
+                raise InvalidInputError(
+                    f"{bare.size} {name}{'s' if bare.size > 1 else ''} without any observed "
+                    f"entry ({some}): nothing determines them. Drop them, sample more, or pass "
+                    f"empty='allow' and use a ridge or nuclear-norm weight"
+                )
+
+    def forward(self, X: Factors) -> Array:
+        """Entries of X at the observed positions, shape (m,)."""
+        layout = self._by_row
+        out = np.empty(self.size, X.dtype)
+        left, right = _same_dtype(X.left, X.right)
+        layout.run(entries.products, X.rank, left, right, layout.indptr, layout.indices, out)
+        if layout.order is None:
+            return out
+        result = np.empty_like(out)
+        result[layout.order] = out
+        return result
+
+    def adjoint_right(self, z: Array, R: Array) -> Array:
+        """``A*(z) @ R``, shape (n1, r), where A*(z) holds z at the observed positions."""
+        return self._sums(self._by_row, z, R)
+
+    def adjoint_left(self, z: Array, L: Array) -> Array:
+        """``A*(z)^H @ L``, shape (n2, r)."""
+        return self._sums(self._by_column, np.conj(z), L)
+
+    @staticmethod
+    def _sums(layout: _Layout, z: Array, factor: Array) -> Array:
+        dtype = np.result_type(z, factor)
+        out = np.empty((layout.indptr.size - 1, factor.shape[1]), dtype)
+        layout.run(
+            entries.weighted_sums,
+            factor.shape[1],
+            layout.take(z.astype(dtype, copy=False)),
+            np.ascontiguousarray(factor, dtype),
+            layout.indptr,
+            layout.indices,
+            out,
+        )
+        return out
+
+    def prepare(self, data: Array) -> tuple[Array, Array]:
+        """The data in row-sorted order, and their conjugates in column-sorted order."""
+        return self._by_row.take(data), self._by_column.take(np.conj(data))
+
+    def loss_gradient(
+        self, X: Factors, prepared: tuple[Array, Array], loss: Loss
+    ) -> tuple[float, Array, Array | None]:
+        """Loss and both slopes; the residual is recomputed in each layout and never stored."""
+        if not hasattr(loss, "code"):
+            return self._generic_loss_gradient(X, prepared, loss)
+        left, right = _same_dtype(X.left, X.right)
+        code, parameter = loss.code, float(loss.parameter)  # type: ignore[attr-defined]
+        passes = (
+            (self._by_row, prepared[0], left, right),
+            (self._by_column, prepared[1], right, left),
+        )
+        losses, slopes = [], []
+        for layout, data, rows_, others in passes:
+            out = np.empty_like(rows_)
+            data = data.astype(left.dtype, copy=False)
+            args = (rows_, others, layout.indptr, layout.indices, data, code, parameter, out)
+            losses.append(sum(layout.run(entries.loss_sums, 2 * X.rank, *args)))
+            slopes.append(out)
+        return losses[0], slopes[0], slopes[1]
+
+    def _generic_loss_gradient(
+        self, X: Factors, prepared: tuple[Array, Array], loss: Loss
+    ) -> tuple[float, Array, Array | None]:
+        layout = self._by_row
+        data = prepared[0]
+        if layout.order is not None:
+            data = np.empty_like(data)
+            data[layout.order] = prepared[0]
+        residual = self.forward(X) - data
+        slope = loss.slope(residual)
+        return (
+            loss.value(residual),
+            self.adjoint_right(slope, X.right),
+            self.adjoint_left(slope, X.left),
+        )
+
+    def row_solve(
+        self, prepared: tuple[Array, Array], fixed: Array, ridge: float | Array, *, side: str
+    ) -> Array:
+        """Exact ridge least squares for every row of one factor, the other one fixed.
+
+        Parameters
+        ----------
+        prepared : tuple of array
+            What `prepare` returned for the data.
+        fixed : array, shape (n2, r) for side "left", (n1, r) for side "right"
+            The factor that stays.
+        ridge : float or array
+            Weight of the squared norm of each row, against the sum of squared residuals.
+        side : {"left", "right"}
+            The factor that is solved for.
+
+        Returns
+        -------
+        array, shape (n1, r) or (n2, r)
+            The minimiser; coefficients that a row's entries do not determine are zero.
+        """
+        layout, data = (
+            (self._by_row, prepared[0]) if side == "left" else (self._by_column, prepared[1])
+        )
+        n, rank = layout.indptr.size - 1, fixed.shape[1]
+        fixed = np.ascontiguousarray(fixed)
+        weights = np.ascontiguousarray(np.broadcast_to(ridge, n), fixed.real.dtype)
+        out = np.empty((n, rank), fixed.dtype)
+        layout.run(
+            rows.ridge_rows,
+            rank * rank,
+            fixed,
+            layout.indptr,
+            layout.indices,
+            data.astype(fixed.dtype, copy=False),
+            weights,
+            out,
+        )
+        return out
+
+    def as_matrix(self) -> Any:
+        """Sparse m x (n1 n2) selection matrix on vec(X), rows first."""
+        from scipy import sparse
+
+        i, j = self.positions
+        n1, n2 = self.shape
+        ones = np.ones(self.size)
+        return sparse.csr_array(
+            (ones, (np.arange(self.size), i * n2 + j)), shape=(self.size, n1 * n2)
+        )
+
+    def __repr__(self) -> str:
+        n1, n2 = self.shape
+        return f"<EntrySampling {n1} x {n2}, {self.size} entries ({self.isometry:.3g})>"
+
+
+def _same_dtype(left: Array, right: Array) -> tuple[Array, Array]:
+    # One dtype for both factors keeps the number of compiled kernels down.
+    dtype = np.result_type(left, right)
+    return left.astype(dtype, copy=False), right.astype(dtype, copy=False)

@@ -1,0 +1,330 @@
+"""What is solved (`Problem`), what only observers see (`Truth`), and both (`Instance`)."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from . import _check
+from ._typing import Array, Shape
+from .errors import InvalidInputError, InvalidTypeError
+from .factors import Factors
+from .losses import Loss, Squared
+from .operators import HasLossGradient, MeasurementOperator
+from .operators.entries import EntrySampling
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """The objective at a point, and its gradient in the factors.
+
+    Attributes
+    ----------
+    value : float
+        The objective.
+    left, right : array
+        Gradient with respect to the factors; one array for symmetric problems.
+    residual : array or None
+        ``A(X) - data``, if it was asked for.
+    """
+
+    value: float
+    left: Array
+    right: Array
+    residual: Array | None = None
+
+    def __iter__(self) -> Any:
+        return iter((self.left, self.right))
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """All that a solver may see.
+
+    The objective is ``f(A(X) - data) + nuclear |X|_*`` with the nuclear norm through the
+    factors, ``(|L|_F^2 + |R|_F^2) / 2``. For symmetric problems ``X = F F^H`` it is half of
+    that, so that the gradient in F is ``A*(s) F + nuclear F`` and step sizes carry over (a
+    squared loss is then ``1/4 |A(F F^H) - data|^2``).
+
+    Parameters
+    ----------
+    operator : MeasurementOperator
+        How the matrix is seen.
+    data : array, shape (m,)
+        The measurements. float32 data are worked on in float32.
+    loss : Loss
+        Loss on the residual; squared by default.
+    symmetric : bool
+        Look for a symmetric (Hermitian) positive semidefinite matrix.
+    nuclear : float
+        Weight of the nuclear norm, in units of the data for the squared loss.
+
+    Raises
+    ------
+    InvalidInputError
+        If the data are not finite, of the wrong length, or all zero; if the weight is
+        negative; if a symmetric matrix cannot have the operator's shape.
+    InvalidTypeError
+        If the data are not numbers, or operator or loss lack their methods.
+    """
+
+    operator: MeasurementOperator
+    data: Array
+    loss: Loss = field(default_factory=Squared)
+    symmetric: bool = False
+    nuclear: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.operator, MeasurementOperator):
+            raise InvalidTypeError(
+                f"operator must have shape, size, dtype, isometry, forward, adjoint_right and "
+                f"adjoint_left, got {type(self.operator).__name__}"
+            )
+        if not isinstance(self.loss, Loss):
+            raise InvalidTypeError(
+                f"loss must have smooth, value and slope, got {self.loss!r}; for example "
+                f"lowrank_la.losses.Squared()"
+            )
+        data = _check.vector(self.data, "data", size=self.operator.size)
+        if data.size and not data.any():
+            raise InvalidInputError("all data are zero: the zero matrix fits them")
+        object.__setattr__(self, "data", data)
+        object.__setattr__(self, "nuclear", _check.number(self.nuclear, "nuclear", low=0.0))
+        if not np.isfinite(self.nuclear):
+            raise InvalidInputError(f"nuclear must be finite, got {self.nuclear}")
+        n1, n2 = self.shape
+        if self.symmetric and n1 != n2:
+            raise InvalidInputError(f"symmetric=True needs a square shape, got {n1} x {n2}")
+
+    @property
+    def shape(self) -> Shape:
+        """Shape (n1, n2) of the matrix."""
+        return self.operator.shape
+
+    @cached_property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of the matrix: precision of the data, complex if data or operator are."""
+        kind = self.operator.dtype
+        if kind is not None and kind.kind == "c":
+            return np.result_type(self.data.dtype, np.complex64)
+        return self.data.dtype
+
+    @cached_property
+    def prepared(self) -> Any:
+        """The data in the layout of the operator's one-pass methods."""
+        return self.operator.prepare(self.data)  # type: ignore[attr-defined]
+
+    def __getstate__(self) -> dict[str, Any]:
+        # The prepared layout can be as large as the data and is made again when needed.
+        return {key: value for key, value in self.__dict__.items() if key != "prepared"}
+
+    def degrees_of_freedom(self, rank: int) -> int:
+        """Number of real parameters of a matrix of this rank."""
+        n1, n2 = self.shape
+        is_complex = self.dtype.kind == "c"
+        if self.symmetric:
+            return rank * (2 * n1 - rank) if is_complex else rank * n1 - rank * (rank - 1) // 2
+        return rank * (n1 + n2 - rank) * (2 if is_complex else 1)
+
+    def _scale(self) -> float:
+        return 0.5 if self.symmetric else 1.0
+
+    def residual(self, X: Factors) -> Array:
+        """``A(X) - data``, shape (m,)."""
+        return self.operator.forward(X) - self.data
+
+    def _penalty(self, X: Factors) -> float:
+        if self.nuclear == 0.0:
+            return 0.0
+        squares = np.vdot(X.left, X.left).real + np.vdot(X.right, X.right).real
+        return 0.5 * self.nuclear * float(squares)
+
+    def objective(self, X: Factors) -> float:
+        """The objective at X."""
+        return self._scale() * (self.loss.value(self.residual(X)) + self._penalty(X))
+
+    def evaluate(self, X: Factors, *, residual: bool = False) -> Evaluation:
+        """The objective and its gradient in the factors.
+
+        Parameters
+        ----------
+        X : Factors
+            The point.
+        residual : bool
+            Keep the residual too; without it one pass over the data may do.
+        """
+        kept = None
+        if isinstance(self.operator, HasLossGradient) and not residual:
+            value, left, right = self.operator.loss_gradient(X, self.prepared, self.loss)
+        else:
+            kept = self.residual(X)
+            slope = self.loss.slope(kept)
+            value = self.loss.value(kept)
+            left = self.operator.adjoint_right(slope, X.right)
+            right = self.operator.adjoint_left(slope, X.left)
+        if self.symmetric:
+            # Only the Hermitian part of A*(s) acts on a symmetric matrix.
+            left = left if right is None else 0.5 * (left + right)
+            if self.nuclear:
+                left = left + self.nuclear * X.left
+            right = left
+        elif right is None:
+            raise AssertionError("only symmetric problems may leave out one slope")
+        elif self.nuclear:
+            left, right = left + self.nuclear * X.left, right + self.nuclear * X.right
+        return Evaluation(self._scale() * (value + self._penalty(X)), left, right, kept)
+
+    def replace(self, **changes: Any) -> Problem:
+        """The same problem with some fields changed."""
+        from dataclasses import replace
+
+        return replace(self, **changes)
+
+
+@dataclass(frozen=True, eq=False)
+class Truth:
+    """All that only observers may see.
+
+    Attributes
+    ----------
+    factors : Factors
+        The matrix to be recovered.
+    singular_values : array, shape (r,)
+        Its singular values, descending.
+    f_min : float
+        The objective at the truth.
+    corrupted : array of bool, shape (m,), or None
+        Which measurements are outliers.
+    """
+
+    factors: Factors
+    singular_values: Array
+    f_min: float
+    corrupted: Array | None = None
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How an instance was made: `lowrank_la.problems.build(recipe)` makes the same bits.
+
+    Attributes
+    ----------
+    name : str
+        Registry name of the generator.
+    parameters : dict
+        Its keyword arguments, JSON-able.
+    seed : int or list of int
+        The seed.
+    """
+
+    name: str
+    parameters: dict[str, Any]
+    seed: int | list[int]
+
+    def to_json(self) -> str:
+        """The recipe as a JSON object."""
+        return json.dumps(
+            {"name": self.name, "parameters": self.parameters, "seed": self.seed}, sort_keys=True
+        )
+
+    @classmethod
+    def from_json(cls, text: str) -> Recipe:
+        """The recipe that `to_json` wrote."""
+        return cls(**json.loads(text))
+
+    def __str__(self) -> str:
+        inside = ", ".join(f"{k}={v!r}" for k, v in self.parameters.items())
+        return f"{self.name}({inside}, rng={self.seed!r})"
+
+
+@dataclass(frozen=True, eq=False)
+class Instance:
+    """A problem together with its truth and its recipe.
+
+    Attributes
+    ----------
+    problem : Problem
+    truth : Truth
+    recipe : Recipe or None
+    """
+
+    problem: Problem
+    truth: Truth
+    recipe: Recipe | None = None
+
+
+def observed(
+    i: Any,
+    j: Any,
+    values: Any,
+    shape: Any = None,
+    *,
+    duplicates: str = "raise",
+    empty: str = "raise",
+    nuclear: float = 0.0,
+    loss: Loss | None = None,
+) -> Problem:
+    """A completion problem from triples.
+
+    Parameters
+    ----------
+    i, j : array of int, shape (m,)
+        Row and column of each observed entry, starting at 0.
+    values : array, shape (m,)
+        The observed entries.
+    shape : tuple of int, optional
+        Shape of the matrix; default: just large enough for the indices.
+    duplicates : {"raise", "mean"}
+        What to do about a position that is listed more than once.
+    empty : {"raise", "allow"}
+        What to do about rows or columns without any entry.
+    nuclear : float
+        Weight of the nuclear norm.
+    loss : Loss, optional
+        Loss on the residual; squared by default.
+
+    Returns
+    -------
+    Problem
+
+    Raises
+    ------
+    InvalidInputError, InvalidTypeError
+        For values that are not finite numbers, lengths that differ, an index outside the
+        shape, duplicates, and empty rows or columns.
+
+    Examples
+    --------
+    >>> import lowrank_la as ll
+    >>> problem = ll.observed([0, 0, 1], [0, 1, 1], [1.0, 2.0, 4.0], (2, 2))
+    >>> problem.operator
+    <EntrySampling 2 x 2, 3 entries (0.75)>
+    """
+    rows, cols = np.asarray(i), np.asarray(j)
+    values = _check.vector(values, "values")
+    if not rows.size == cols.size == values.size:
+        raise InvalidInputError(
+            f"i, j and values have lengths {rows.size}, {cols.size} and {values.size}; "
+            f"they must agree"
+        )
+    if shape is None:
+        shape = (int(rows.max(initial=0)) + 1, int(cols.max(initial=0)) + 1)
+    if duplicates not in ("raise", "mean"):
+        raise InvalidInputError(f"duplicates must be 'raise' or 'mean', got {duplicates!r}")
+    if duplicates == "mean":
+        rows, cols, values = _averaged(rows, cols, values)
+    operator = EntrySampling(rows, cols, shape, empty=empty)
+    return Problem(operator, values, loss=loss or Squared(), nuclear=nuclear)
+
+
+def _averaged(rows: Array, cols: Array, values: Array) -> tuple[Array, Array, Array]:
+    pairs, where, counts = np.unique(
+        np.stack([rows, cols]), axis=1, return_inverse=True, return_counts=True
+    )
+    sums = np.zeros(pairs.shape[1], values.dtype)
+    np.add.at(sums, where.ravel(), values)
+    return pairs[0], pairs[1], sums / counts.astype(values.real.dtype)

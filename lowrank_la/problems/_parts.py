@@ -1,0 +1,117 @@
+"""What generators share: truths of given spectrum, noise, and the assembly of instances."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .. import _check
+from .._random import Seed, stream
+from .._typing import Array, Shape
+from ..errors import InvalidInputError
+from ..factors import Factors
+from ..problem import Instance, Problem, Recipe, Truth
+
+SHAPES = ("linear", "geometric")
+KINDS = ("gaussian", "sign")
+
+
+def singular_values(rank: int, cond: float, spectrum: Any) -> Array:
+    """Singular values from 1 down to 1 / cond, or those given, descending."""
+    cond = _check.number(cond, "cond", low=1.0, high=1e16)
+    if isinstance(spectrum, str):
+        if spectrum not in SHAPES:
+            raise InvalidInputError(
+                f"spectrum must be 'linear', 'geometric' or an array, got {spectrum!r}"
+            )
+        space = np.linspace if spectrum == "linear" else np.geomspace
+        return space(1.0, 1.0 / cond, rank) if rank > 1 else np.ones(1)
+    values = np.sort(_check.vector(spectrum, "spectrum", size=rank))[::-1].astype(float)
+    if cond != 1.0:
+        raise InvalidInputError("give cond or an explicit spectrum, not both")
+    if values[-1] <= 0:
+        raise InvalidInputError("all singular values must be positive")
+    return values
+
+
+def orthonormal(
+    seed: Seed, name: str, n: int, rank: int, dtype: np.dtype[Any], kind: str
+) -> Array:
+    """Orthonormal columns from the stream `name`.
+
+    "gaussian": uniform over the orthogonal (unitary) group. "sign": left singular vectors of
+    a matrix of random signs (complex: of +-1 +- i), whose rows have nearly equal norms.
+    """
+    if kind not in KINDS:
+        raise InvalidInputError(f"factors must be 'gaussian' or 'sign', got {kind!r}")
+    generator = stream(seed, name)
+
+    def draw() -> Array:
+        part = generator.standard_normal((n, rank))
+        return np.sign(part) if kind == "sign" else part
+
+    while True:
+        matrix = draw() + 1j * draw() if dtype.kind == "c" else draw()
+        u, s, vh = np.linalg.svd(matrix, full_matrices=False)
+        # Small sign matrices can be singular.
+        if s[-1] > 1e-6 * s[0]:
+            break
+    # The polar factor of a Gaussian matrix is uniform; its singular vectors alone have
+    # signs that LAPACK chose.
+    return u @ vh if kind == "gaussian" else u
+
+
+def draw_truth(
+    seed: Seed,
+    shape: Shape,
+    values: Array,
+    dtype: np.dtype[Any],
+    kind: str,
+    *,
+    symmetric: bool = False,
+) -> Factors:
+    """A matrix with the given singular values; left and right are drawn independently."""
+    root = np.sqrt(values)
+
+    def factor(name: str, n: int) -> Array:
+        return (orthonormal(seed, name, n, values.size, dtype, kind) * root).astype(dtype)
+
+    left = factor("left", shape[0])
+    return Factors(left, left if symmetric else factor("right", shape[1]))
+
+
+def gaussian_noise(seed: Seed, size: int, noise: float, dtype: np.dtype[Any]) -> Array:
+    """Noise of standard deviation `noise` per measurement, from the stream "noise"."""
+    generator = stream(seed, "noise")
+    draw = generator.standard_normal(size)
+    if dtype.kind == "c":
+        draw = (draw + 1j * generator.standard_normal(size)) / np.sqrt(2)
+    return (noise * draw).astype(dtype)
+
+
+def assemble(
+    problem: Problem,
+    truth: Factors,
+    values: Array,
+    name: str,
+    parameters: dict[str, Any],
+    seed: Seed,
+    corrupted: Array | None = None,
+) -> Instance:
+    """The instance with its truth and recipe."""
+    return Instance(
+        problem=problem,
+        truth=Truth(truth, values, problem.objective(truth), corrupted),
+        recipe=Recipe(name, {k: _plain(v) for k, v in parameters.items()}, seed),
+    )
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    if isinstance(value, (np.generic,)):
+        return value.item()
+    if isinstance(value, tuple):
+        return [_plain(v) for v in value]
+    return value

@@ -1,0 +1,186 @@
+"""What the methods ``factor <- factor - step gradient metric^{-1}`` share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from scipy.linalg import cho_factor, cho_solve
+
+from .._typing import Array
+from ..errors import SolverBreakdown
+from ..factors import Factors
+from ..gauss_newton import contraction
+from ..problem import Evaluation, Problem
+from ..steps import Constant, Line, Step, as_step
+from ._protocol import Solver
+
+
+@dataclass
+class DescentState:
+    """Factors, and the objective and gradient at them.
+
+    Attributes
+    ----------
+    left, right : array
+        The factors; `right` is None for symmetric problems.
+    iteration : int
+        Iterations done.
+    value, left_gradient, right_gradient, residual
+        Objective and gradient at the factors, and the residual if the step rule uses it.
+    unit : float
+        Natural length of a step.
+    damping : float
+        What was added to the metric in the last step.
+    step : float
+        Length of the last step; 0 before the first.
+    """
+
+    left: Array
+    right: Array | None
+    iteration: int
+    value: float
+    left_gradient: Array
+    right_gradient: Array | None
+    residual: Array | None
+    unit: float
+    damping: float
+    step: float = 0.0
+
+    @property
+    def X(self) -> Factors:
+        """The factors."""
+        return Factors(self.left, self.left if self.right is None else self.right)
+
+    @property
+    def at(self) -> Evaluation:
+        """Objective and gradient at the factors."""
+        right = self.left_gradient if self.right_gradient is None else self.right_gradient
+        return Evaluation(self.value, self.left_gradient, right, self.residual)
+
+    def place(self, X: Factors, at: Evaluation, step: float, damping: float) -> None:
+        """Bind the next iterate."""
+        single = X.symmetric
+        self.left, self.right = X.left, None if single else X.right
+        self.value, self.residual = at.value, at.residual
+        self.left_gradient, self.right_gradient = at.left, None if single else at.right
+        self.step, self.damping = step, damping
+        self.iteration += 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Descent(Solver):
+    """Base of gradient descent and its preconditioned relatives; both factors move at once."""
+
+    step_size: float | str | Step = 0.5
+    state_type: ClassVar[type] = DescentState
+
+    def __post_init__(self) -> None:
+        as_step(self.step_size)
+
+    @property
+    def rule(self) -> Step:
+        """The step rule."""
+        return as_step(self.step_size)
+
+    def unit(self, problem: Problem) -> float:
+        """Natural length of a step."""
+        return 1.0 / problem.operator.isometry
+
+    def initial_damping(self, problem: Problem, start: Factors) -> float:
+        """Damping known before the first iteration."""
+        return 0.0
+
+    def damping_at(self, problem: Problem, state: DescentState) -> float:
+        """Damping of the coming step."""
+        return state.damping
+
+    def metric(self, X: Factors, damping: float) -> tuple[Array, Array] | None:
+        """Metrics of the left and the right factor, each (r, r); None for the identity."""
+        return None
+
+    def init(self, problem: Problem, start: Factors) -> DescentState:
+        """Objective and gradient at the start, and the natural length of a step."""
+        at = problem.evaluate(start, residual=self.rule.needs_residual)
+        single = start.symmetric
+        return DescentState(
+            left=start.left,
+            right=None if single else start.right,
+            iteration=0,
+            value=at.value,
+            left_gradient=at.left,
+            right_gradient=None if single else at.right,
+            residual=at.residual,
+            unit=self.unit(problem),
+            damping=self.initial_damping(problem, start),
+        )
+
+    def advance(self, problem: Problem, state: DescentState, k: int) -> None:
+        """Take k steps."""
+        rule = self.rule
+        for _ in range(k):
+            X, at = state.X, state.at
+            damping = self.damping_at(problem, state)
+            line = Line(problem, X, at, self._direction(X, at, damping))
+            step = rule.length(line, state.unit, state.step)
+            new = line.point(step)
+            state.place(
+                new, problem.evaluate(new, residual=rule.needs_residual), step, damping
+            )
+
+    def _direction(self, X: Factors, at: Evaluation, damping: float) -> Factors:
+        metric = self.metric(X, damping)
+        gradients = (at.left,) if X.symmetric else (at.left, at.right)
+        if metric is None:
+            parts = [-g for g in gradients]
+        else:
+            parts = [-divide(g, m) for g, m in zip(gradients, metric, strict=False)]
+        return Factors(parts[0], parts[-1])
+
+    def factors(self, state: DescentState) -> Factors:
+        """The present factors."""
+        return state.X
+
+    def evaluation(self, state: DescentState) -> Evaluation:
+        """Objective and gradient at the present factors."""
+        return state.at
+
+    def local_rate(self, problem: Problem, solution: Factors) -> float | None:
+        """Spectral radius of the step, linearised at a solution; for constant steps."""
+        rule = self.rule
+        if not isinstance(rule, Constant):
+            return None
+        X = solution.balanced()
+        damping = self.initial_damping(problem, X)
+        identity = np.eye(X.rank)
+        metric = self.metric(X, damping) or (identity, identity)
+        return contraction(problem, X, metric, rule.value * self.unit(problem))
+
+
+def gram_metric(X: Factors, damping: float) -> tuple[Array, Array]:
+    """``(R^H R + damping I, L^H L + damping I)``, the metric of the scaled methods."""
+    left = X.left.conj().T @ X.left
+    right = left if X.symmetric else X.right.conj().T @ X.right
+    shift = np.diag(np.full(X.rank, damping, left.real.dtype))
+    return right + shift, left + shift
+
+
+def divide(gradient: Array, metric: Array) -> Array:
+    """``gradient @ inv(metric)`` by Cholesky.
+
+    Raises
+    ------
+    SolverBreakdown
+        If the metric is not positive definite.
+    """
+    try:
+        # (G M^{-1})^T = M^{-T} G^T, and G^T is in the order that LAPACK wants.
+        factor: tuple[Any, bool] = cho_factor(metric.T, check_finite=False)
+    except np.linalg.LinAlgError as error:
+        raise SolverBreakdown(
+            f"the {metric.shape[0]} x {metric.shape[0]} metric of a factor is singular: the "
+            f"iterate has a lower rank than its factors, or is not finite. Lower the rank, use "
+            f"a damped method (scaledgd_lambda, precgd), or a smaller step"
+        ) from error
+    return np.ascontiguousarray(cho_solve(factor, gradient.T, check_finite=False).T)

@@ -1,0 +1,218 @@
+"""What a run looks like from outside: views of single iterates, and the trace of all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from ._lazy import require
+from ._typing import Array
+from .errors import InvalidInputError, InvalidTypeError, unknown_name
+from .factors import Factors
+from .problem import Evaluation, Problem, Truth
+from .solvers._protocol import Solver
+
+__all__ = ["OBSERVERS", "Trace", "View"]
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """One iterate, read-only; costly quantities are computed when asked for.
+
+    Attributes
+    ----------
+    iteration : int
+    seconds : float
+        Time spent in the solver since iteration 0.
+    X : Factors
+        The iterate.
+    problem : Problem
+    truth : Truth or None
+        Given to observers only.
+    idle : int
+        Looks in a row at which the factors had not moved beyond rounding.
+    """
+
+    iteration: int
+    seconds: float
+    X: Factors
+    problem: Problem
+    truth: Truth | None
+    idle: int
+    solver: Solver
+    state: Any
+
+    @cached_property
+    def _evaluation(self) -> Evaluation | None:
+        return self.solver.evaluation(self.state)
+
+    @cached_property
+    def objective(self) -> float:
+        """The problem's objective at the iterate."""
+        known = self._evaluation
+        return self.problem.objective(self.X) if known is None else known.value
+
+    @cached_property
+    def gradient(self) -> Evaluation:
+        """Objective and gradient at the iterate."""
+        return self._evaluation or self.problem.evaluate(self.X)
+
+    @cached_property
+    def stationarity(self) -> float:
+        """Relative gradient, free of the gauge: see `lowrank_la.stopping.Stationary`."""
+        X, at = self.X, self.gradient
+        pairs = [(at.left, X.right)] if X.symmetric else [(at.left, X.right), (at.right, X.left)]
+        square = sum(_whitened_norm_squared(g, other) for g, other in pairs)
+        if X.symmetric:
+            square *= 2
+        size = self.problem.operator.isometry * X.norm()
+        return float(np.sqrt(square)) / size if size > 0 else float("inf")
+
+    @cached_property
+    def rel_error(self) -> float:
+        """``|X - X*|_F / |X*|_F``; needs an Instance."""
+        if self.truth is None:
+            raise InvalidInputError(
+                "rel_error needs the truth: solve an Instance, not a bare Problem"
+            )
+        return self.X.distance(self.truth.factors) / self.truth.factors.norm()
+
+    @property
+    def finite(self) -> bool:
+        """Whether factors and objective are finite."""
+        return self.X.isfinite() and bool(np.isfinite(self.objective))
+
+    def observe(self, name: str) -> float:
+        """The named quantity."""
+        if name not in OBSERVERS:
+            raise unknown_name("observer", name, OBSERVERS)
+        return OBSERVERS[name](self)
+
+
+def _whitened_norm_squared(gradient: Array, other: Array) -> float:
+    """``|gradient (other^H other)^{-1/2}|^2``, leaving out directions that `other` lacks."""
+    if not (np.isfinite(gradient).all() and np.isfinite(other).all()):
+        return float("nan")
+    values, vectors = np.linalg.eigh(other.conj().T @ other)
+    kept = values > np.finfo(values.dtype).eps * values.size * values[-1]
+    turned = gradient @ vectors[:, kept]
+    return float(np.sum(np.abs(turned) ** 2 / values[kept], dtype=float))
+
+
+def _imbalance(view: View) -> float:
+    left, right = view.X.left, view.X.right
+    difference = left.conj().T @ left - right.conj().T @ right
+    return float(np.linalg.norm(difference))
+
+
+def _excess(view: View) -> float:
+    """The singular value after the true rank, relative to the largest of the truth."""
+    if view.truth is None:
+        raise InvalidInputError("excess_singular_value needs the truth: solve an Instance")
+    rank = view.truth.factors.rank
+    values = view.X.singular_values()
+    return float(values[rank] / view.truth.singular_values[0]) if values.size > rank else 0.0
+
+
+OBSERVERS: dict[str, Callable[[View], float]] = {
+    "objective": lambda view: view.objective,
+    "rel_error": lambda view: view.rel_error,
+    "stationarity": lambda view: view.stationarity,
+    "step": lambda view: float(getattr(view.state, "step", np.nan)),
+    "imbalance": _imbalance,
+    "excess_singular_value": _excess,
+}
+
+
+def observers_from(observe: Any, has_truth: bool) -> dict[str, Callable[[View], float]]:
+    """What is recorded: the default, names, functions of a view, or a mapping of both.
+
+    Raises
+    ------
+    UnknownNameError, InvalidTypeError
+        For a name that does not exist, or something that cannot be called.
+    """
+    chosen = {"objective": OBSERVERS["objective"]}
+    if has_truth:
+        chosen["rel_error"] = OBSERVERS["rel_error"]
+    if observe is None:
+        return chosen
+    if isinstance(observe, str) or callable(observe):
+        observe = [observe]
+    if isinstance(observe, Mapping):
+        items = list(observe.items())
+    else:
+        items = [(o if isinstance(o, str) else getattr(o, "__name__", "?"), o) for o in observe]
+    for label, what in items:
+        if isinstance(what, str):
+            if what not in OBSERVERS:
+                raise unknown_name("observer", what, OBSERVERS)
+            what = OBSERVERS[what]
+        if not callable(what):
+            raise InvalidTypeError(f"an observer must be a name or a function, got {what!r}")
+        if what is OBSERVERS["rel_error"] and not has_truth:
+            raise InvalidInputError(
+                "rel_error needs the truth: solve an Instance, not a bare Problem"
+            )
+        chosen[label] = what
+    return chosen
+
+
+@dataclass(eq=False)
+class Trace(Mapping[str, Array]):
+    """Columns of numbers, one row per look at the run.
+
+    Always there: "iteration", "seconds" (spent in the solver since iteration 0) and
+    "objective"; "rel_error" given an Instance; and what was observed.
+
+    Attributes
+    ----------
+    init_seconds : float
+        Time of the solver's set-up and first gradient, compilation included; not in the
+        "seconds" column.
+    """
+
+    columns: dict[str, list[float]] = field(default_factory=dict)
+    init_seconds: float = 0.0
+
+    def append(self, row: Mapping[str, float]) -> None:
+        """Add one row; the first fixes the columns."""
+        if not self.columns:
+            self.columns = {name: [] for name in row}
+        for name, column in self.columns.items():
+            column.append(row[name])
+
+    def __getitem__(self, name: str) -> Array:
+        if name not in self.columns:
+            raise unknown_name("trace column", name, self.columns)
+        return np.asarray(self.columns[name], dtype=int if name == "iteration" else float)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.columns)
+
+    def __len__(self) -> int:
+        return len(self.columns)
+
+    @property
+    def n_rows(self) -> int:
+        """Number of looks."""
+        return len(next(iter(self.columns.values()), ()))
+
+    def first(self, name: str, threshold: float) -> int | None:
+        """The first recorded iteration at which a column is at most `threshold`; None if none."""
+        hits = np.flatnonzero(self[name] <= threshold)
+        return int(self["iteration"][hits[0]]) if hits.size else None
+
+    def to_pandas(self) -> Any:
+        """The columns as a DataFrame."""
+        pandas = require("pandas", extra="tables", purpose="Trace.to_pandas")
+        return pandas.DataFrame({name: self[name] for name in self})
+
+    @classmethod
+    def from_columns(cls, columns: Mapping[str, Sequence[float]], init_seconds: float) -> Trace:
+        """A trace from arrays."""
+        return cls({name: list(np.asarray(v).tolist()) for name, v in columns.items()}, init_seconds)
