@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -118,6 +118,10 @@ class Problem:
         """The data in the layout of the operator's one-pass methods."""
         return self.operator.prepare(self.data)  # type: ignore[attr-defined]
 
+    @cached_property
+    def _one_pass(self) -> bool:
+        return isinstance(self.operator, HasLossGradient)
+
     def __getstate__(self) -> dict[str, Any]:
         # The prepared layout can be as large as the data and is made again when needed.
         return {key: value for key, value in self.__dict__.items() if key != "prepared"}
@@ -158,8 +162,9 @@ class Problem:
             Keep the residual too; without it one pass over the data may do.
         """
         kept = None
-        if isinstance(self.operator, HasLossGradient) and not residual:
-            value, left, right = self.operator.loss_gradient(X, self.prepared, self.loss)
+        if self._one_pass and not residual:
+            one_pass = cast(HasLossGradient, self.operator)
+            value, left, right = one_pass.loss_gradient(X, self.prepared, self.loss)
         else:
             kept = self.residual(X)
             slope = self.loss.slope(kept)
