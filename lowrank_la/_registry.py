@@ -26,7 +26,7 @@ def public_modules(package: str) -> Iterator[ModuleType]:
 
 
 def attach(package: str) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
-    """Module-level `__getattr__` and `__dir__` that serve what the public modules list in `__all__`."""
+    """Module-level `__getattr__` and `__dir__`: the names in `__all__` of the public modules."""
 
     def names() -> dict[str, ModuleType]:
         return {name: module for module in public_modules(package) for name in module.__all__}

@@ -9,4 +9,4 @@ import numpy.typing as npt
 
 Array: TypeAlias = npt.NDArray[Any]
 Shape: TypeAlias = tuple[int, int]
-RandomState: TypeAlias = "int | None | np.random.SeedSequence | np.random.Generator | npt.ArrayLike"
+RandomState: TypeAlias = "int | np.random.SeedSequence | np.random.Generator | npt.ArrayLike | None"

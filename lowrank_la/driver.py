@@ -19,7 +19,7 @@ from .errors import (
     ConvergenceWarning,
     InvalidInputError,
     InvalidTypeError,
-    SolverBreakdown,
+    SolverBreakdownError,
     UnderdeterminedWarning,
 )
 from .factors import Factors
@@ -213,7 +213,7 @@ def _prepare(
         solver = make_solver(solver, options)
     refuse_if_unfit(solver, problem)
     oracle = [name for name in solver.info.oracle if getattr(solver, name) is not None]
-    oracle += [name for name in getattr(getattr(solver, "rule", None), "oracle", ())]
+    oracle += list(getattr(getattr(solver, "rule", None), "oracle", ()))
     state = start.state if isinstance(start, Result) else start
     if isinstance(state, solver.state_type):
         X = solver.factors(state)
@@ -361,7 +361,7 @@ class _Loop:
         try:
             with np.errstate(all="ignore"):
                 self.solver.advance(self.problem, self.state, self._lap(view.iteration))
-        except SolverBreakdown as error:
+        except SolverBreakdownError as error:
             return Verdict(Status.DIVERGED, str(error))
         except KeyboardInterrupt:
             return Verdict(Status.INTERRUPTED, f"interrupted in iteration {view.iteration + 1}")

@@ -18,7 +18,7 @@ __all__ = [
     "LowRankWarning",
     "MissingDependencyError",
     "OutputError",
-    "SolverBreakdown",
+    "SolverBreakdownError",
     "TooLargeError",
     "UnderdeterminedWarning",
     "UnknownNameError",
@@ -49,7 +49,7 @@ class TooLargeError(IncompatibleError):
     """A size at which a method is out of reach; the message holds the figure."""
 
 
-class SolverBreakdown(LowRankError, ArithmeticError):
+class SolverBreakdownError(LowRankError, ArithmeticError):
     """An iteration that cannot be carried out; the driver turns it into DIVERGED."""
 
 

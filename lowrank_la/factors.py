@@ -144,7 +144,7 @@ class Factors:
     def balanced(self) -> Factors:
         """The same matrix with ``left^H left = right^H right``, diagonal and descending."""
         if self.symmetric:
-            u, s, vh = np.linalg.svd(self.left, full_matrices=False)
+            u, s, _ = np.linalg.svd(self.left, full_matrices=False)
             left = u * s
             return Factors(left, left)
         u, s, v = self.svd()

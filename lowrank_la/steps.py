@@ -76,9 +76,7 @@ class Line:
             )
         X, D, operator = self.X, self.direction, self.problem.operator
         e = self.problem.residual(X) if self.at.residual is None else self.at.residual
-        a1 = operator.forward(
-            Factors(np.hstack([D.left, X.left]), np.hstack([X.right, D.right]))
-        )
+        a1 = operator.forward(Factors(np.hstack([D.left, X.left]), np.hstack([X.right, D.right])))
         a2 = operator.forward(D)
 
         def dot(a: Array, b: Array) -> float:

@@ -154,7 +154,9 @@ def pack_result(result: Result, prefix: str = "") -> tuple[dict[str, Any], dict[
     return header, arrays
 
 
-def unpack_result(header: Mapping[str, Any], arrays: Mapping[str, Array], prefix: str = "") -> Result:
+def unpack_result(
+    header: Mapping[str, Any], arrays: Mapping[str, Array], prefix: str = ""
+) -> Result:
     """What `pack_result` packed."""
     solver = make_solver(header["solver"], unpack_options(header["options"]))
     left = arrays[f"{prefix}left"]

@@ -215,4 +215,6 @@ class Trace(Mapping[str, Array]):
     @classmethod
     def from_columns(cls, columns: Mapping[str, Sequence[float]], init_seconds: float) -> Trace:
         """A trace from arrays."""
-        return cls({name: list(np.asarray(v).tolist()) for name, v in columns.items()}, init_seconds)
+        return cls(
+            {name: list(np.asarray(v).tolist()) for name, v in columns.items()}, init_seconds
+        )

@@ -4,8 +4,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from .._typing import Array
@@ -91,5 +89,3 @@ def row_products(lo: int, hi: int, matrix: Array, x: Array, out: Array) -> None:
 
 def row_combination(lo: int, hi: int, matrix: Array, weights: Array, out: Array) -> None:
     out += weights[lo:hi] @ matrix[lo:hi]
-
-

@@ -50,4 +50,3 @@ class FullObservation:
 
     def __repr__(self) -> str:
         return f"<FullObservation {self.shape[0]} x {self.shape[1]}>"
-

@@ -198,7 +198,9 @@ class GaussianSensing:
 
     def _measured_type(self, x: Array) -> np.dtype[Any]:
         precision = x.real.dtype
-        return np.result_type(precision, np.complex64) if self._matrix.dtype.kind == "c" else x.dtype
+        return (
+            np.result_type(precision, np.complex64) if self._matrix.dtype.kind == "c" else x.dtype
+        )
 
     def _adjoint(self, z: Array) -> Array:
         # Symmetric operators have real measurement functionals.

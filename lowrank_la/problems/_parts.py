@@ -35,9 +35,7 @@ def singular_values(rank: int, cond: float, spectrum: Any) -> Array:
     return values
 
 
-def orthonormal(
-    seed: Seed, name: str, n: int, rank: int, dtype: np.dtype[Any], kind: str
-) -> Array:
+def orthonormal(seed: Seed, name: str, n: int, rank: int, dtype: np.dtype[Any], kind: str) -> Array:
     """Orthonormal columns from the stream `name`.
 
     "gaussian": uniform over the orthogonal (unitary) group. "sign": left singular vectors of

@@ -39,9 +39,7 @@ def register(summary: str, **example: Any) -> Callable[[F], F]:
     """Decorator: put a generator into the registry under its own name."""
 
     def add(function: F) -> F:
-        registry.add(
-            function.__name__, Generator(function.__name__, summary, function, example)
-        )
+        registry.add(function.__name__, Generator(function.__name__, summary, function, example))
         return function
 
     return add

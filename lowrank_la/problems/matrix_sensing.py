@@ -8,7 +8,7 @@ import numpy as np
 
 from .. import _check
 from .._random import seed_of, stream
-from ..losses import Absolute, Loss, Squared
+from ..losses import Absolute, Squared
 from ..operators.gaussian import GaussianSensing
 from ..problem import Instance, Problem
 from ._parts import assemble, draw_truth, gaussian_noise, singular_values
@@ -17,7 +17,9 @@ from ._registry import register
 __all__ = ["sensing"]
 
 
-@register("Gaussian linear functionals of a low-rank matrix", shape=(12, 10), rank=2, measurements=160)
+@register(
+    "Gaussian linear functionals of a low-rank matrix", shape=(12, 10), rank=2, measurements=160
+)
 def sensing(
     shape: Any,
     rank: int,
@@ -109,9 +111,7 @@ def sensing(
         generator = stream(seed, "outliers")
         corrupted = generator.random(data.size) < outliers
         size = scale * np.abs(data).max()
-        data = data + corrupted * generator.uniform(-size, size, data.size).astype(
-            data.real.dtype
-        )
+        data = data + corrupted * generator.uniform(-size, size, data.size).astype(data.real.dtype)
         loss = Absolute()
     parameters = {
         "shape": shape,

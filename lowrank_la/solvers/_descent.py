@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from .._typing import Array
-from ..errors import SolverBreakdown
+from ..errors import SolverBreakdownError
 from ..factors import Factors
 from ..gauss_newton import contraction
 from ..problem import Evaluation, Problem
@@ -124,9 +124,7 @@ class Descent(Solver):
             line = Line(problem, X, at, self._direction(X, at, damping))
             step = rule.length(line, state.unit, state.step)
             new = line.point(step)
-            state.place(
-                new, problem.evaluate(new, residual=rule.needs_residual), step, damping
-            )
+            state.place(new, problem.evaluate(new, residual=rule.needs_residual), step, damping)
 
     def _direction(self, X: Factors, at: Evaluation, damping: float) -> Factors:
         metric = self.metric(X, damping)
@@ -170,7 +168,7 @@ def divide(gradient: Array, metric: Array) -> Array:
 
     Raises
     ------
-    SolverBreakdown
+    SolverBreakdownError
         If the metric is not positive definite.
     """
     try:
@@ -178,7 +176,7 @@ def divide(gradient: Array, metric: Array) -> Array:
         if not np.isfinite(lower).all():
             raise np.linalg.LinAlgError
     except np.linalg.LinAlgError as error:
-        raise SolverBreakdown(
+        raise SolverBreakdownError(
             f"the {metric.shape[0]} x {metric.shape[0]} metric of a factor is singular: the "
             f"iterate has a lower rank than its factors, or is not finite. Lower the rank, use "
             f"a damped method (scaledgd_lambda, precgd), or a smaller step"

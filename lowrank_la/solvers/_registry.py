@@ -41,9 +41,7 @@ def available_solvers(problem: Problem | None = None) -> list[str]:
     list of str
     """
     return [
-        name
-        for name in registry
-        if problem is None or registry[name].info.why_not(problem) is None
+        name for name in registry if problem is None or registry[name].info.why_not(problem) is None
     ]
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from .. import _check
 from .._lazy import require
 from .._typing import Array
-from ..errors import InvalidInputError, SolverBreakdown, TooLargeError, unknown_name
+from ..errors import InvalidInputError, SolverBreakdownError, TooLargeError, unknown_name
 from ..factors import Factors
 from ..losses import Absolute, Huber, Squared
 from ..operators import matrix_of
@@ -124,7 +124,11 @@ class Convex(Solver):
                 f"{self.max_entries}. Use a factored solver, a smaller instance, or raise "
                 f"max_entries if you can wait"
             )
-        if problem.nuclear == 0.0 and self.noise_bound == 0.0 and not isinstance(problem.loss, Squared):
+        if (
+            problem.nuclear == 0.0
+            and self.noise_bound == 0.0
+            and not isinstance(problem.loss, Squared)
+        ):
             raise InvalidInputError(
                 f"convex with the loss {problem.loss} needs problem.nuclear > 0; without it "
                 f"the data are met exactly and the loss plays no part"
@@ -144,8 +148,10 @@ class Convex(Solver):
         n1, n2 = problem.shape
         is_complex = problem.dtype.kind == "c"
         if problem.symmetric:
-            X = cp.Variable((n1, n1), hermitian=True) if is_complex else cp.Variable(
-                (n1, n1), symmetric=True
+            X = (
+                cp.Variable((n1, n1), hermitian=True)
+                if is_complex
+                else cp.Variable((n1, n1), symmetric=True)
             )
             constraints, nuclear = [X >> 0], cp.real(cp.trace(X))
         else:
@@ -176,9 +182,11 @@ class Convex(Solver):
                 warnings.simplefilter("ignore", UserWarning)
                 program.solve(solver=self.backend, **options)
         except cp.error.SolverError as error:
-            raise SolverBreakdown(f"the CVXPY backend {self.backend} failed: {error}") from error
+            raise SolverBreakdownError(
+                f"the CVXPY backend {self.backend} failed: {error}"
+            ) from error
         if X.value is None:
-            raise SolverBreakdown(
+            raise SolverBreakdownError(
                 f"the convex program is {program.status}: no matrix meets the data; with noise "
                 f"set problem.nuclear or noise_bound"
             )

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from .. import _check
 from .._typing import Array
 from ..errors import InvalidInputError
@@ -44,8 +42,9 @@ class ScaledGDLambda(Descent):
         The lambda of the paper, in the units of the singular values of the matrix; half to
         one times the smallest singular value is best. Much smaller values are harmful: with
         more columns than the rank they leave a floor of about
-        ``sqrt(r - r*) lambda / (2 eta t)``. "auto" takes the smallest singular value before
-        the largest gap in the spectrum of the back-projected data.
+        ``sqrt(r - r*) lambda / (2 eta t)``. "auto" takes the r-th singular value of the
+        back-projected data. Sampling noise makes that an overestimate where the matrix is ill
+        conditioned or the measurements are few, which is safe but slow.
 
     Model
     -----
@@ -91,18 +90,14 @@ class ScaledGDLambda(Descent):
         """The fixed damping, or its estimate."""
         if not isinstance(self.damping, str):
             return float(self.damping)
-        return _smallest_before_gap(spectral_values(problem, start.rank + 1), start.rank)
+        estimate = float(spectral_values(problem, start.rank)[-1])
+        if estimate <= 0:
+            raise InvalidInputError(
+                "damping='auto' finds no positive singular value to go by; give damping a number, "
+                "about the smallest singular value expected"
+            )
+        return estimate
 
     def metric(self, X: Factors, damping: float) -> tuple[Array, Array]:
         """``(R^H R + lambda I, L^H L + lambda I)``."""
         return gram_metric(X, damping)
-
-
-def _smallest_before_gap(values: Array, rank: int) -> float:
-    if values[0] <= 0:
-        return 1.0
-    values = np.maximum(values, values[0] * 1e-12)
-    if values.size <= 1:
-        return float(values[0])
-    ratios = values[:-1] / values[1:]
-    return float(values[: min(rank, ratios.size)][np.argmax(ratios[:rank])])

@@ -1,0 +1,35 @@
+"""Compile every kernel for given data types."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from . import dense, entries, rows
+
+
+def warmup(dtypes: Sequence[Any] = (np.float64,)) -> int:
+    """Call each kernel once per data type, with the layouts that operators use.
+
+    Returns
+    -------
+    int
+        Number of kernel specialisations that are now ready.
+    """
+    count = 0
+    indptr, indices = np.array([0, 2, 3], np.int64), np.array([0, 1, 1], np.int32)
+    for dtype in dtypes:
+        factor = np.ones((2, 2), dtype)
+        data, out = np.ones(3, dtype), np.empty(3, dtype)
+        ridge = np.ones(2, factor.real.dtype)
+        product = np.empty_like(factor)
+        entries.products(0, 2, factor, factor, indptr, indices, out)
+        entries.weighted_sums(0, 2, data, factor, indptr, indices, product)
+        entries.loss_sums(0, 2, factor, factor, indptr, indices, data, 0, 0.0, product)
+        rows.ridge_rows(0, 2, factor, indptr, indices, data, ridge, product)
+        dense.row_products(0, 2, factor, np.ones(2, dtype), np.empty(2, dtype))
+        dense.row_combination(0, 2, factor, np.ones(2, dtype), np.zeros(2, dtype))
+        count += 6
+    return count
