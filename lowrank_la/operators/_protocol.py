@@ -67,7 +67,19 @@ class HasLossGradient(Protocol):
 
 @runtime_checkable
 class HasRowSolve(Protocol):
-    """Ability: exact ridge least squares for all rows of one factor."""
+    """Ability: exact ridge least squares for all rows of one factor.
+
+    Attributes
+    ----------
+    row_counts, column_counts : array of int
+        Number of measurements of each row and column of the matrix.
+    """
+
+    @property
+    def row_counts(self) -> Array: ...
+
+    @property
+    def column_counts(self) -> Array: ...
 
     def prepare(self, data: Array) -> Any:
         """The data in the layout that `row_solve` reads; called once per problem."""

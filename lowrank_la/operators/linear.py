@@ -78,10 +78,10 @@ class FromLinearOperator:
 
     def forward(self, X: Factors) -> Array:
         """Measurements of X, shape (m,)."""
-        return self.linear.matvec(X.to_dense().ravel())
+        return _in_precision_of(X.left, self.linear.matvec(X.to_dense().ravel()))
 
     def _adjoint(self, z: Array) -> Array:
-        return self.linear.rmatvec(z).reshape(self.shape)
+        return _in_precision_of(z, self.linear.rmatvec(z)).reshape(self.shape)
 
     def adjoint_right(self, z: Array, R: Array) -> Array:
         """``A*(z) @ R``, shape (n1, r)."""
@@ -94,3 +94,9 @@ class FromLinearOperator:
     def __repr__(self) -> str:
         n1, n2 = self.shape
         return f"<FromLinearOperator {n1} x {n2}, {self.size} measurements>"
+
+
+def _in_precision_of(given: Array, values: Array) -> Array:
+    # A float64 operator must not turn a float32 problem into a float64 one.
+    kind = np.complex64 if values.dtype.kind == "c" else np.float32
+    return values.astype(np.result_type(given.real.dtype, kind), copy=False)

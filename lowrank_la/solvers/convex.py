@@ -153,7 +153,9 @@ class Convex(Solver):
                 if is_complex
                 else cp.Variable((n1, n1), symmetric=True)
             )
-            constraints, nuclear = [X >> 0], cp.real(cp.trace(X))
+            constraints, nuclear = [X >> 0], cp.trace(X)
+            if is_complex:
+                nuclear = cp.real(nuclear)
         else:
             X = cp.Variable((n1, n2), complex=is_complex)
             constraints, nuclear = [], cp.normNuc(X)

@@ -1,0 +1,172 @@
+"""Every kernel against its NumPy twin."""
+
+from __future__ import annotations
+
+import inspect
+
+import numpy as np
+import pytest
+
+from lowrank_la.kernels import _chunks, _jit, dense, entries, reference, rows
+from lowrank_la.kernels.warmup import warmup
+
+KINDS = [np.float64, np.float32, np.complex128, np.complex64]
+needs_jit = pytest.mark.skipif(not _jit.enabled(), reason="kernels are not compiled")
+
+
+def draw(rng, shape, kind):
+    out = rng.standard_normal(shape)
+    if np.dtype(kind).kind == "c":
+        out = out + 1j * rng.standard_normal(shape)
+    return out.astype(kind)
+
+
+def setting(kind, seed=0, n1=30, n2=23, rank=5):
+    rng = np.random.default_rng(seed)
+    mask = rng.random((n1, n2)) < 0.35
+    mask[3] = False
+    i, j = np.nonzero(mask)
+    indptr = np.concatenate(([0], np.cumsum(mask.sum(1)))).astype(np.int64)
+    return {
+        "L": draw(rng, (n1, rank), kind),
+        "R": draw(rng, (n2, rank), kind),
+        "indptr": indptr,
+        "cols": j.astype(np.int32),
+        "y": draw(rng, i.size, kind),
+        "n1": n1,
+    }
+
+
+def agree(a, b, kind):
+    tolerance = 200 * np.finfo(kind).eps
+    np.testing.assert_allclose(a, b, rtol=tolerance, atol=tolerance * np.abs(b).max())
+
+
+@needs_jit
+@pytest.mark.parametrize("kind", KINDS)
+def test_entries(kind):
+    s = setting(kind)
+    a, b = np.empty_like(s["y"]), np.empty_like(s["y"])
+    for module, out in ((entries, a), (reference, b)):
+        module.products(0, s["n1"], s["L"], s["R"], s["indptr"], s["cols"], out)
+    agree(a, b, kind)
+    a, b = np.empty_like(s["L"]), np.empty_like(s["L"])
+    for module, out in ((entries, a), (reference, b)):
+        module.weighted_sums(0, s["n1"], s["y"], s["R"], s["indptr"], s["cols"], out)
+    agree(a, b, kind)
+
+
+@needs_jit
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("code", [0, 1, 2])
+def test_loss_sums(kind, code):
+    s = setting(kind)
+    outs, values = [], []
+    for module in (entries, reference):
+        out = np.zeros_like(s["L"])
+        values.append(
+            module.loss_sums(5, 28, s["L"], s["R"], s["indptr"], s["cols"], s["y"], code, 0.7, out)
+        )
+        outs.append(out)
+    agree(*outs, kind)
+    agree(*values, kind)
+
+
+@needs_jit
+@pytest.mark.parametrize("kind", KINDS)
+def test_ridge_rows(kind):
+    s = setting(kind)
+    ridge = np.full(s["n1"], 0.3, np.zeros(0, kind).real.dtype)
+    outs = []
+    for module in (rows, reference):
+        out = np.empty_like(s["L"])
+        module.ridge_rows(0, s["n1"], s["R"], s["indptr"], s["cols"], s["y"], ridge, out)
+        outs.append(out)
+    np.testing.assert_allclose(*outs, rtol=1e4 * np.finfo(kind).eps, atol=1e3 * np.finfo(kind).eps)
+
+
+@needs_jit
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("m", [1, 4, 7])
+def test_dense(kind, m):
+    rng = np.random.default_rng(0)
+    matrix, x, z = draw(rng, (m, 50), kind), draw(rng, 50, kind), draw(rng, m, kind)
+    outs = [np.zeros(m, kind) for _ in range(2)]
+    for module, out in zip((dense, reference), outs, strict=True):
+        module.row_products(0, m, matrix, x, out)
+    agree(*outs, kind)
+    outs = [np.ones(50, kind) for _ in range(2)]
+    for module, out in zip((dense, reference), outs, strict=True):
+        module.row_combination(0, m, matrix, z, out)
+    agree(*outs, kind)
+
+
+def test_every_kernel_has_a_twin_of_the_same_signature():
+    for module in (entries, rows, dense):
+        for name, value in vars(module).items():
+            if name.startswith("_") or getattr(value, "__module__", "") != module.__name__:
+                continue
+            function = getattr(value, "py_func", value)
+            twin = inspect.signature(getattr(reference, name))
+            assert list(inspect.signature(function).parameters) == list(twin.parameters)
+
+
+@needs_jit
+def test_nan_is_not_lost():
+    s = setting(np.float64)
+    s["y"][4] = np.nan
+    out = np.zeros_like(s["L"])
+    total = entries.loss_sums(
+        0, s["n1"], s["L"], s["R"], s["indptr"], s["cols"], s["y"], 0, 0.0, out
+    )
+    assert np.isnan(total)
+    assert np.isnan(out).any()
+
+
+def test_warmup_counts_kernels():
+    assert warmup(["float64", "float32"]) == 12
+
+
+def test_borders_depend_on_the_data_alone():
+    indptr = np.concatenate(([0], np.cumsum(np.full(1000, 300)))).astype(np.int64)
+    cuts = _chunks.borders(indptr)
+    assert cuts[0] == 0
+    assert cuts[-1] == 1000
+    assert np.all(np.diff(indptr[cuts]) < 2 * _chunks.ENTRIES_PER_CHUNK)
+
+
+def test_results_come_in_chunk_order(monkeypatch):
+    monkeypatch.setattr(_chunks, "threads", lambda: 2)
+    cuts = np.arange(0, 101, 10)
+    found = _chunks.run(lambda lo, hi: (lo, hi), cuts, 1e12)
+    assert found == [(k, k + 10) for k in range(0, 100, 10)]
+
+
+def test_an_error_in_a_chunk_is_raised(monkeypatch):
+    monkeypatch.setattr(_chunks, "threads", lambda: 2)
+
+    def fail(lo, hi):
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        _chunks.run(fail, np.arange(0, 101, 10), 1e12)
+
+
+def test_a_cache_that_cannot_be_written_does_not_stop_the_import(monkeypatch):
+    import numba
+
+    real = numba.njit
+
+    def no_locator(*args, cache=False, **options):
+        if cache:
+            raise RuntimeError("cannot cache function: no locator available")
+        return real(*args, **options)
+
+    monkeypatch.setattr(numba, "njit", no_locator)
+    monkeypatch.setattr(_jit, "enabled", lambda: True)
+
+    @_jit.kernel
+    def products(a, b):
+        return a * b
+
+    assert products(2, 3) == 6
