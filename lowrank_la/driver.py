@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import signal
-import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -14,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from . import _check
+from ._interrupts import interrupts
 from ._progress import progress_line
 from .errors import (
     ConvergenceWarning,
@@ -137,7 +135,7 @@ def solve(
     True
     """
     loop = _prepare(**locals())
-    with _interrupts() as interrupted, progress_line(progress, loop.label) as show:
+    with interrupts() as interrupted, progress_line(progress, loop.label) as show:
         loop.interrupted = interrupted
         for view in loop.views():
             show(view)
@@ -197,9 +195,9 @@ def _prepare(
     options: dict[str, Any],
     progress: bool = False,
 ) -> _Loop:
-    truth = None
+    truth: Truth | None = None
     if isinstance(problem, Instance):
-        problem, truth = problem.problem, problem.truth
+        truth, problem = problem.truth, problem.problem
     if not isinstance(problem, Problem):
         raise InvalidTypeError(
             f"problem must be a Problem or an Instance, got {type(problem).__name__}; "
@@ -460,28 +458,3 @@ def _same(X: Factors, Y: Factors) -> bool:
         a.shape == b.shape and bool(np.linalg.norm(a - b) <= eps * np.linalg.norm(a))
         for a, b in pairs
     )
-
-
-@contextlib.contextmanager
-def _interrupts() -> Iterator[Callable[[], bool]]:
-    """Let the first Ctrl-C end the iteration under way; a second one raises as usual."""
-    flag = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield flag.is_set
-        return
-    before = signal.getsignal(signal.SIGINT)
-
-    def on_interrupt(number: int, frame: Any) -> None:
-        if flag.is_set():
-            raise KeyboardInterrupt
-        flag.set()
-
-    try:
-        signal.signal(signal.SIGINT, on_interrupt)
-    except ValueError:
-        yield flag.is_set
-        return
-    try:
-        yield flag.is_set
-    finally:
-        signal.signal(signal.SIGINT, before if before is not None else signal.SIG_DFL)

@@ -8,9 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from . import _check
 from ._typing import Array, Shape
-from .errors import InvalidInputError, TooLargeError
+from .errors import InvalidInputError, InvalidTypeError, TooLargeError
 
 _CHUNK = 1 << 16
 
@@ -93,8 +92,8 @@ class Factors:
 
     @cached_property
     def _cores(self) -> tuple[Array, Array]:
-        core = np.linalg.qr(self.left, mode="r")
-        return core, core if self.symmetric else np.linalg.qr(self.right, mode="r")
+        core = _core(self.left)
+        return core, core if self.symmetric else _core(self.right)
 
     def norm(self) -> float:
         """Frobenius norm of the matrix."""
@@ -115,8 +114,8 @@ class Factors:
         of the digits would be lost.
         """
         self._same_shape(other)
-        left = np.linalg.qr(np.hstack([self.left, -other.left]), mode="r")
-        right = np.linalg.qr(np.hstack([self.right, other.right]), mode="r")
+        left = _core(np.hstack([self.left, -other.left]))
+        right = _core(np.hstack([self.right, other.right]))
         return float(np.linalg.norm(left @ right.conj().T))
 
     def _same_shape(self, other: Factors) -> None:
@@ -198,6 +197,12 @@ class Factors:
         return f"<{kind}Factors {n1} x {n2}, rank {self.rank}, {self.dtype}>"
 
 
+def _core(factor: Array) -> Array:
+    """The triangular factor of a QR decomposition."""
+    core: Any = np.linalg.qr(factor, mode="r")
+    return core
+
+
 def check_positions(i: Any, j: Any, shape: Shape) -> tuple[Array, Array]:
     """Row and column indices as int64 arrays inside `shape`."""
     out = []
@@ -208,9 +213,7 @@ def check_positions(i: Any, j: Any, shape: Shape) -> tuple[Array, Array]:
                 f"{name} indices must be one-dimensional, got shape {index.shape}"
             )
         if index.size and index.dtype.kind not in "iu":
-            raise _check.InvalidTypeError(
-                f"{name} indices must be integers, got dtype {index.dtype}"
-            )
+            raise InvalidTypeError(f"{name} indices must be integers, got dtype {index.dtype}")
         index = index.astype(np.int64, copy=False)
         outside = np.flatnonzero((index < 0) | (index >= n))
         if outside.size:

@@ -56,8 +56,7 @@ LABELS = {
 @contextlib.contextmanager
 def style() -> Iterator[None]:
     """The package's figure style, for the duration of a ``with`` block."""
-    require("matplotlib", extra="plot", purpose="plotting")
-    import matplotlib as mpl
+    mpl: Any = require("matplotlib", extra="plot", purpose="plotting")
 
     with mpl.rc_context(STYLE):
         yield

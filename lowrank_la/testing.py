@@ -101,7 +101,7 @@ def check_operator(
 def _check_adjoints(
     operator: MeasurementOperator, X: Factors, y: Array, z: Array, hermitian: bool, tol: float
 ) -> None:
-    measured = np.vdot(z, y)
+    measured: Any = np.vdot(z, y)
     through_right = np.vdot(operator.adjoint_right(z, X.right), X.left)
     through_left = np.vdot(X.right, operator.adjoint_left(z, X.left))
     if hermitian:
@@ -358,7 +358,7 @@ def _check_resume(solver: Solver, instance: Instance, start: Factors, whole: Res
     from .storage import pack_result, unpack_result
 
     header, arrays = pack_result(part)
-    np.savez(file, **arrays)
+    np.savez(file, allow_pickle=False, **arrays)  # type: ignore[arg-type]
     file.seek(0)
     loaded = unpack_result(header, dict(np.load(file)))
     rest = solve(instance, loaded.solver, start=loaded, max_iter=20, tol=0.0)

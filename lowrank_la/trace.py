@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -213,7 +213,7 @@ class Trace(Mapping[str, Array]):
         return pandas.DataFrame({name: self[name] for name in self})
 
     @classmethod
-    def from_columns(cls, columns: Mapping[str, Sequence[float]], init_seconds: float) -> Trace:
+    def from_columns(cls, columns: Mapping[str, Any], init_seconds: float) -> Trace:
         """A trace from arrays."""
         return cls(
             {name: list(np.asarray(v).tolist()) for name, v in columns.items()}, init_seconds

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from ..kernels import _chunks, _jit
+from ..kernels.warmup import cache_folder
 from ..report import versions
 from ._console import FAILED, print_json, stdout
 
@@ -27,7 +28,7 @@ def doctor(
             for name in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS")
         },
         "compiled_kernels": _jit.enabled(),
-        "kernel_cache_path": _jit.cache_folder() or "none: kernels are compiled in every process",
+        "kernel_cache_path": cache_folder() or "none: kernels are compiled in every process",
         "self_test": _self_test(),
     }
     if json:

@@ -49,13 +49,3 @@ def _compile(function: F) -> F:
     except RuntimeError:
         # No cache folder can be written (a read-only install): the package must still import.
         return numba.njit(**options)(function)  # type: ignore[no-any-return]
-
-
-def cache_folder() -> str | None:
-    """Where compiled kernels are kept; None if nowhere."""
-    if not enabled():
-        return None
-    from .entries import products
-
-    cache = getattr(products, "_cache", None)
-    return getattr(cache, "cache_path", None)

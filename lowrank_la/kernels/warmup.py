@@ -1,4 +1,4 @@
-"""Compile every kernel for given data types."""
+"""Compile every kernel for given data types, and say where they are kept."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from . import dense, entries, rows
+from . import _jit, dense, entries, rows
 
 
 def warmup(dtypes: Sequence[Any] = (np.float64,)) -> int:
@@ -33,3 +33,11 @@ def warmup(dtypes: Sequence[Any] = (np.float64,)) -> int:
         dense.row_combination(0, 2, factor, np.ones(2, dtype), np.zeros(2, dtype))
         count += 6
     return count
+
+
+def cache_folder() -> str | None:
+    """Where compiled kernels are kept; None if nowhere."""
+    if not _jit.enabled():
+        return None
+    cache = getattr(entries.products, "_cache", None)
+    return getattr(cache, "cache_path", None)

@@ -29,10 +29,17 @@ class MeasurementOperator(Protocol):
         The c with ``E[A* A] = c I``; step sizes are divided by it.
     """
 
-    shape: Shape
-    size: int
-    dtype: np.dtype[Any] | None
-    isometry: float
+    @property
+    def shape(self) -> Shape: ...
+
+    @property
+    def size(self) -> int: ...
+
+    @property
+    def dtype(self) -> np.dtype[Any] | None: ...
+
+    @property
+    def isometry(self) -> float: ...
 
     def forward(self, X: Factors) -> Array:
         """Measurements ``A(X)``, shape (m,), with ``A(X)_i = <A_i, X> = trace(A_i^H X)``."""

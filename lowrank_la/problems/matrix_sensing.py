@@ -8,7 +8,7 @@ import numpy as np
 
 from .. import _check
 from .._random import seed_of, stream
-from ..losses import Absolute, Squared
+from ..losses import Absolute, Loss, Squared
 from ..operators.gaussian import GaussianSensing
 from ..problem import Instance, Problem
 from ._parts import assemble, draw_truth, gaussian_noise, singular_values
@@ -105,7 +105,8 @@ def sensing(
     if noise:
         data = data + gaussian_noise(seed, data.size, noise, data.dtype)
     outliers = _check.number(outliers, "outliers", low=0.0, high=1.0)
-    corrupted, loss = None, Squared()  # type: tuple[Any, Loss]
+    corrupted: Any = None
+    loss: Loss = Squared()
     if outliers:
         scale = _check.number(outlier_scale, "outlier_scale", low=0.0)
         generator = stream(seed, "outliers")

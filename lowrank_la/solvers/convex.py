@@ -143,7 +143,7 @@ class Convex(Solver):
         state.iteration += k
 
     def _solve(self, problem: Problem, state: ConvexState) -> None:
-        import cvxpy as cp
+        cp: Any = require("cvxpy", extra="convex", purpose="the convex baseline")
 
         n1, n2 = problem.shape
         is_complex = problem.dtype.kind == "c"
