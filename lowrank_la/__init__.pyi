@@ -18,9 +18,8 @@ from .driver import iterate, solve
 from .estimators.completion import Completion, complete
 from .factors import Factors
 from .problem import Instance, Problem, Recipe, Truth, observed
-from .result import Result, Status
+from .result import Result, Status, load
 from .solvers import available_solvers, solver_info
-from .storage import load
 
 __version__: str
 

@@ -27,7 +27,6 @@ from .result import Result, Status
 from .solvers._protocol import Solver
 from .solvers._registry import choose_solver, make_solver, refuse_if_unfit
 from .stopping import MaxIter, MaxTime, Stationary, Stop, Unchanged, Verdict
-from .storage import save_result
 from .trace import Trace, View, observers_from
 
 __all__ = ["iterate", "solve"]
@@ -141,7 +140,7 @@ def solve(
             show(view)
     result = loop.result()
     if checkpoint is not None:
-        save_result(result, checkpoint)
+        result.save(checkpoint)
     loop.warn(result)
     return result
 
@@ -164,7 +163,12 @@ def iterate(
 ) -> Iterator[View]:
     """The loop of `solve`, for people who like ``for``: yields a `View` at every look.
 
-    Parameters are those of `solve`.
+    Parameters
+    ----------
+    problem, solver, rank, start, init_scale, stop, tol, max_iter, max_time, observe, every, rng
+        As in `solve`.
+    **options
+        Options of the solver.
 
     Yields
     ------
@@ -348,7 +352,7 @@ class _Loop:
             yield view
             if self.checkpoint is not None and time.monotonic() - saved >= self.checkpoint_every:
                 self.verdict = Verdict(Status.INTERRUPTED, "checkpoint of a run under way")
-                save_result(self.result(), self.checkpoint)
+                self.result().save(self.checkpoint)
                 saved = time.monotonic()
             if (verdict := self._advance(view)) is not None:
                 self.verdict = verdict

@@ -13,7 +13,7 @@ from .errors import InvalidInputError, unknown_name
 from .factors import Factors
 from .problem import Instance, Problem
 
-__all__ = ["near", "small_random", "spectral", "spectral_values", "start_from"]
+__all__ = ["near", "small_random", "spectral", "spectral_values"]
 
 
 def _gaussian(rng: np.random.Generator, shape: tuple[int, int], dtype: np.dtype[Any]) -> Array:

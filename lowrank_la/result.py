@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import numpy as np
+
+from . import steps
+from ._typing import Array
+from .errors import FileFormatError, InvalidTypeError
 from .factors import Factors
+from .solvers import Solver, make_solver
+from .storage import read, save
+from .trace import Trace
 
-if TYPE_CHECKING:
-    from .solvers._protocol import Solver
-    from .trace import Trace
-
-__all__ = ["Result", "Status"]
+__all__ = ["Result", "Status", "load"]
 
 
 class Status(Enum):
@@ -88,9 +93,22 @@ class Result:
         OutputError
             If it cannot be written; no half-written file is left.
         """
-        from .storage import save_result
+        header, arrays = pack_result(self)
+        save(path, {"kind": "result", **header}, arrays)
 
-        save_result(self, path)
+    @classmethod
+    def load(cls, path: Any) -> Result:
+        """Read what `save` wrote.
+
+        Raises
+        ------
+        FileFormatError
+            If the file holds no result.
+        """
+        header, arrays = read(path)
+        if header.get("kind") != "result":
+            raise FileFormatError(f"{path} holds a {header.get('kind')}, not a result")
+        return unpack_result(header, arrays)
 
     def __repr__(self) -> str:
         lines = [
@@ -105,3 +123,108 @@ class Result:
             lines.append(f"  oracle     {', '.join(self.oracle_used)}")
         lines += [f"  {name:<10} {value}" for name, value in self.parts.items()]
         return "\n".join(lines)
+
+
+def pack_options(value: Any) -> dict[str, Any]:
+    """The fields of a frozen dataclass of options as JSON-able values."""
+    out: dict[str, Any] = {}
+    for f in dataclasses.fields(value):
+        option = getattr(value, f.name)
+        if isinstance(option, steps.Step):
+            option = {"rule": type(option).__name__, **pack_options(option)}
+        elif isinstance(option, np.generic):
+            option = option.item()
+        elif not isinstance(option, (bool, int, float, str, type(None))):
+            raise InvalidTypeError(f"option {f.name}={option!r} cannot be written to a file")
+        out[f.name] = option
+    return out
+
+
+def unpack_options(options: Mapping[str, Any]) -> dict[str, Any]:
+    """What `pack_options` packed."""
+    out = dict(options)
+    for name, option in out.items():
+        if isinstance(option, dict):
+            fields = dict(option)
+            out[name] = getattr(steps, fields.pop("rule"))(**fields)
+    return out
+
+
+def pack_result(result: Result, prefix: str = "") -> tuple[dict[str, Any], dict[str, Array]]:
+    """A result as header and arrays, array names behind `prefix`."""
+    single = result.factors.symmetric
+    arrays = {f"{prefix}left": result.factors.left}
+    if not single:
+        arrays[f"{prefix}right"] = result.factors.right
+    for name in result.trace:
+        arrays[f"{prefix}trace.{name}"] = result.trace[name]
+    scalars: dict[str, Any] = {}
+    if result.state is not None:
+        for f in dataclasses.fields(result.state):
+            value = getattr(result.state, f.name)
+            if isinstance(value, np.ndarray):
+                arrays[f"{prefix}state.{f.name}"] = value
+            else:
+                scalars[f.name] = value.item() if isinstance(value, np.generic) else value
+    header = {
+        "solver": result.solver.info.name,
+        "options": pack_options(result.solver),
+        "status": result.status.name,
+        "reason": result.reason,
+        "n_iter": result.n_iter,
+        "why": result.why,
+        "oracle_used": list(result.oracle_used),
+        "init_seconds": result.trace.init_seconds,
+        "trace": list(result.trace),
+        "state": scalars if result.state is not None else None,
+        "symmetric": single,
+    }
+    return header, arrays
+
+
+def unpack_result(
+    header: Mapping[str, Any], arrays: Mapping[str, Array], prefix: str = ""
+) -> Result:
+    """What `pack_result` packed."""
+    solver = make_solver(header["solver"], unpack_options(header["options"]))
+    left = arrays[f"{prefix}left"]
+    factors = Factors(left, left if header["symmetric"] else arrays[f"{prefix}right"])
+    columns = {name: arrays[f"{prefix}trace.{name}"] for name in header["trace"]}
+    state = None
+    if header["state"] is not None:
+        start = f"{prefix}state."
+        kept = {name[len(start) :]: a for name, a in arrays.items() if name.startswith(start)}
+        state = solver.state_type(**header["state"], **kept)
+    return Result(
+        factors=factors,
+        status=Status[header["status"]],
+        reason=header["reason"],
+        n_iter=header["n_iter"],
+        trace=Trace.from_columns(columns, header["init_seconds"]),
+        solver=solver,
+        why=header["why"],
+        oracle_used=tuple(header["oracle_used"]),
+        parts=solver.parts(state) if state is not None else {},
+        state=state,
+    )
+
+
+def load(path: Any) -> Result:
+    """Read a result from a file that `Result.save` wrote.
+
+    Parameters
+    ----------
+    path : str or path
+        The file.
+
+    Returns
+    -------
+    Result
+        With its state: pass it as `start` to go on.
+
+    Raises
+    ------
+    FileFormatError
+        If the file holds none.
+    """
+    return Result.load(path)

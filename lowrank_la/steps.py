@@ -19,7 +19,7 @@ from .factors import Factors
 from .losses import Squared
 from .problem import Evaluation, Problem
 
-__all__ = ["Backtracking", "Constant", "ExactLineSearch", "Line", "Polyak", "Step", "as_step"]
+__all__ = ["Backtracking", "Constant", "ExactLineSearch", "Line", "Polyak", "Step"]
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,7 +18,13 @@ __all__ = ["MaxIter", "MaxTime", "Stationary", "Stop", "Target", "Unchanged", "V
 
 
 class Verdict(NamedTuple):
-    """Why to stop, and under which status."""
+    """Why to stop, and under which status.
+
+    Parameters
+    ----------
+    status : Status
+    reason : str
+    """
 
     status: Status
     reason: str

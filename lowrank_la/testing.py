@@ -21,7 +21,7 @@ from .losses import Loss
 from .operators import HasMatrix, HasRowSolve, MeasurementOperator, matrix_of
 from .problem import Instance, Problem, Recipe
 from .problems import build, problem_info
-from .result import Result
+from .result import Result, pack_result, unpack_result
 from .solvers import Solver
 
 __all__ = ["check_generator", "check_loss", "check_operator", "check_solver"]
@@ -174,6 +174,13 @@ def check_loss(loss: Loss, *, rng: Any = 0) -> None:
     Smooth losses: the Taylor remainder shrinks with the square of the distance. All: the
     (sub)gradient inequality of convexity, zero at zero, and the residual's type kept.
 
+    Parameters
+    ----------
+    loss : Loss
+        The loss.
+    rng : int, Generator or None
+        Source of the random residuals.
+
     Raises
     ------
     AssertionError
@@ -207,6 +214,11 @@ def check_generator(name: str) -> None:
 
     The recipe rebuilds the same bits, through JSON too; the truth has the stated rank and
     condition number; the data are its measurements; noise moves neither truth nor operator.
+
+    Parameters
+    ----------
+    name : str
+        Registry name.
 
     Raises
     ------
@@ -355,8 +367,6 @@ def _check_advance(solver: Solver, problem: Problem, start: Factors) -> None:
 def _check_resume(solver: Solver, instance: Instance, start: Factors, whole: Result) -> None:
     file = io.BytesIO()
     part = solve(instance, solver, start=start, max_iter=8, tol=0.0)
-    from .storage import pack_result, unpack_result
-
     header, arrays = pack_result(part)
     np.savez(file, allow_pickle=False, **arrays)  # type: ignore[arg-type]
     file.seek(0)

@@ -17,9 +17,9 @@ from ..errors import FileFormatError, InvalidInputError, InvalidTypeError, LowRa
 from ..initial import start_from
 from ..problem import Instance, Problem
 from ..problems import build
-from ..result import Result
+from ..result import Result, pack_result, unpack_result
 from ..solvers import Solver, make_solver
-from ..storage import pack_result, read, save, unpack_result, whole_file
+from ..storage import read, save, whole_file
 from .rates import RateFit, fit_rate
 
 __all__ = ["Budget", "Comparison", "Run", "compare"]

@@ -68,6 +68,15 @@ def available_problems() -> list[str]:
 def problem_info(name: str) -> Generator:
     """The card of the generator of this name.
 
+    Parameters
+    ----------
+    name : str
+        Registry name.
+
+    Returns
+    -------
+    Generator
+
     Raises
     ------
     UnknownNameError

@@ -48,6 +48,15 @@ def available_solvers(problem: Problem | None = None) -> list[str]:
 def solver_info(name: str) -> SolverInfo:
     """The card of the solver of this name.
 
+    Parameters
+    ----------
+    name : str
+        Registry name.
+
+    Returns
+    -------
+    SolverInfo
+
     Raises
     ------
     UnknownNameError
