@@ -392,6 +392,9 @@ class _Loop:
         )
         row = {"iteration": view.iteration, "seconds": view.seconds}
         with np.errstate(all="ignore"):
+            if any(isinstance(stop, Stationary) and stop.tol > 0 for stop in self.stops):
+                # Needed right after; one pass gives it together with the objective.
+                _ = view.gradient
             row |= {name: observer(view) for name, observer in self.observers.items()}
             if view.objective < self._best[0]:
                 self._best = (view.objective, X)

@@ -16,6 +16,10 @@ from .problem import Instance, Problem
 __all__ = ["near", "small_random", "spectral", "spectral_values"]
 
 
+# Relative accuracy of squared singular values; sampling errors are larger by far.
+ACCURACY = 1e-3
+
+
 def _gaussian(rng: np.random.Generator, shape: tuple[int, int], dtype: np.dtype[Any]) -> Array:
     draw = rng.standard_normal(shape)
     if dtype.kind == "c":
@@ -51,7 +55,7 @@ def _backprojection(problem: Problem, k: int, rng: Any) -> tuple[Array, Array, A
         else:
             linear = LinearOperator((n1, n1), matvec=hermitian, matmat=hermitian, dtype=dtype)
             start = _gaussian(generator, (n1, 1), dtype)[:, 0]
-            values, vectors = eigsh(linear, k, which="LA", v0=start)
+            values, vectors = eigsh(linear, k, which="LA", v0=start, tol=ACCURACY)
         order = np.argsort(values)[::-1]
         return vectors[:, order], values[order], vectors[:, order]
     if k >= min(n1, n2) - 1:
@@ -62,7 +66,7 @@ def _backprojection(problem: Problem, k: int, rng: Any) -> tuple[Array, Array, A
         (n1, n2), matvec=right, rmatvec=left, matmat=right, rmatmat=left, dtype=dtype
     )
     start = _gaussian(generator, (min(n1, n2), 1), dtype)[:, 0]
-    u, s, vh = svds(linear, k, v0=start, random_state=0)
+    u, s, vh = svds(linear, k, v0=start, tol=ACCURACY, random_state=0)
     order = np.argsort(s)[::-1]
     return u[:, order], s[order], vh[order].conj().T
 

@@ -53,7 +53,8 @@ class View:
     @cached_property
     def objective(self) -> float:
         """The problem's objective at the iterate."""
-        known = self._evaluation
+        # The gradient comes with the objective; where nobody asked for it, less work will do.
+        known = self.gradient if "gradient" in self.__dict__ else self._evaluation
         return self.problem.objective(self.X) if known is None else known.value
 
     @cached_property

@@ -80,6 +80,28 @@ def products(lo, hi, left, right, indptr, cols, out):  # type: ignore[no-untyped
 def weighted_sums(lo, hi, weights, other, indptr, cols, out):  # type: ignore[no-untyped-def]
     """out[i] = sum of weights[p] other[cols[p]] over the stored entries p of row i."""
     rank = other.shape[1]
+    if rank == 1:
+        # The products of Lanczos iterations; four sums, since there is no rank to vectorise over.
+        x = other[:, 0]
+        for i in range(lo, hi):
+            p = indptr[i]
+            stop = indptr[i + 1]
+            s0 = weights[p] * x[cols[p]] if p < stop else weights[0] * 0
+            p += 1
+            s1 = s0 * 0
+            s2 = s0 * 0
+            s3 = s0 * 0
+            while p + 4 <= stop:
+                s0 += weights[p] * x[cols[p]]
+                s1 += weights[p + 1] * x[cols[p + 1]]
+                s2 += weights[p + 2] * x[cols[p + 2]]
+                s3 += weights[p + 3] * x[cols[p + 3]]
+                p += 4
+            while p < stop:
+                s0 += weights[p] * x[cols[p]]
+                p += 1
+            out[i, 0] = (s0 + s1) + (s2 + s3)
+        return
     for i in range(lo, hi):
         g = out[i]
         g[:] = 0
