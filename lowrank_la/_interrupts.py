@@ -11,7 +11,10 @@ from typing import Any
 
 @contextlib.contextmanager
 def interrupts() -> Iterator[Callable[[], bool]]:
-    """Let the first Ctrl-C end the iteration under way; a second one raises as usual."""
+    """Let the first Ctrl-C end the iteration under way; a second one raises as usual.
+
+    May be nested, as the solves of a race are: each learns what the others were told.
+    """
     flag = threading.Event()
     if threading.current_thread() is not threading.main_thread():
         yield flag.is_set
@@ -22,7 +25,13 @@ def interrupts() -> Iterator[Callable[[], bool]]:
         if flag.is_set():
             raise KeyboardInterrupt
         flag.set()
+        if outer is not None:
+            outer.set()
 
+    on_interrupt.flag = flag  # type: ignore[attr-defined]
+    outer = getattr(before, "flag", None)
+    if outer is not None and outer.is_set():
+        flag.set()
     try:
         signal.signal(signal.SIGINT, on_interrupt)
     except ValueError:

@@ -27,6 +27,7 @@ from .result import Result, Status
 from .solvers._protocol import Solver
 from .solvers._registry import choose_solver, make_solver, refuse_if_unfit
 from .stopping import MaxIter, MaxTime, Stationary, Stop, Unchanged, Verdict
+from .storage import check_folder
 from .trace import Trace, View, observers_from
 
 __all__ = ["iterate", "solve"]
@@ -237,7 +238,13 @@ def _prepare(
             problem, name, rank, init_scale=init_scale, rng=0 if rng is None else rng
         )
         X = begin
-    _warn_if_underdetermined(problem, X.rank, solver)
+    if (few := underdetermined(problem, X.rank, solver)) is not None:
+        warnings.warn(few, UnderdeterminedWarning, stacklevel=3)
+    if callback is not None and not callable(callback):
+        raise InvalidTypeError(f"callback must be a function of a view, got {callback!r}")
+    if checkpoint is not None:
+        # Now, and not after an hour.
+        check_folder(checkpoint)
     return _Loop(
         problem=problem,
         truth=truth,
@@ -287,20 +294,20 @@ def _stops(
     return stops
 
 
-def _warn_if_underdetermined(problem: Problem, rank: int, solver: Solver) -> None:
+def underdetermined(problem: Problem, rank: int, solver: Solver) -> str | None:
+    """What to warn of if there are fewer measurements than degrees of freedom."""
     if solver.info.one_shot or problem.nuclear > 0 or getattr(solver, "ridge", 0.0) > 0:
-        return
+        return None
     unknowns = problem.degrees_of_freedom(rank)
     seen = problem.data.size * (2 if problem.data.dtype.kind == "c" else 1)
     # More columns than the true rank are meant to have more unknowns than data.
-    if seen < unknowns and solver.info.start != "small_random":
-        warnings.warn(
-            f"{seen} measurements for the {unknowns} degrees of freedom of a "
-            f"{problem.shape[0]} x {problem.shape[1]} matrix of rank {rank}: many matrices fit; "
-            f"lower the rank, add data, or set a nuclear-norm weight",
-            UnderdeterminedWarning,
-            stacklevel=4,
-        )
+    if seen >= unknowns or solver.info.start == "small_random":
+        return None
+    return (
+        f"{seen} measurements for the {unknowns} degrees of freedom of a "
+        f"{problem.shape[0]} x {problem.shape[1]} matrix of rank {rank}: many matrices fit; "
+        f"lower the rank, add data, or set a nuclear-norm weight"
+    )
 
 
 @dataclass
@@ -395,7 +402,7 @@ class _Loop:
             if any(isinstance(stop, Stationary) and stop.tol > 0 for stop in self.stops):
                 # Needed right after; one pass gives it together with the objective.
                 _ = view.gradient
-            row |= {name: observer(view) for name, observer in self.observers.items()}
+            row |= {name: _number(name, f(view)) for name, f in self.observers.items()}
             if view.objective < self._best[0]:
                 self._best = (view.objective, X)
         self.trace.append(row)
@@ -412,6 +419,9 @@ class _Loop:
         done = self.solver.finished(self.state)
         if done is not None:
             return Verdict(Status.CONVERGED, done)
+        # Before the stops: a budget that ends at the same look must not swallow it.
+        if self.interrupted():
+            return Verdict(Status.INTERRUPTED, f"interrupted after {view.iteration} iterations")
         for stop in self.stops:
             if (verdict := stop(view)) is not None:
                 return verdict
@@ -421,8 +431,6 @@ class _Loop:
                     return Verdict(Status.CALLBACK, "the callback asked to stop")
             except StopIteration:
                 return Verdict(Status.CALLBACK, "the callback raised StopIteration")
-        if self.interrupted():
-            return Verdict(Status.INTERRUPTED, f"interrupted after {view.iteration} iterations")
         return None
 
     def result(self) -> Result:
@@ -456,6 +464,15 @@ class _Loop:
         else:
             return
         warnings.warn(message, ConvergenceWarning, stacklevel=3)
+
+
+def _number(name: str, value: Any) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError) as error:
+        raise InvalidTypeError(
+            f"the observer {name!r} must return a number, got {value!r}"
+        ) from error
 
 
 def _same(X: Factors, Y: Factors) -> bool:

@@ -9,7 +9,7 @@ import numpy as np
 from . import _check
 from ._random import seed_of, stream
 from ._typing import Array
-from .errors import InvalidInputError, unknown_name
+from .errors import InvalidInputError, InvalidTypeError, unknown_name
 from .factors import Factors
 from .problem import Instance, Problem
 
@@ -180,6 +180,8 @@ def near(
     -------
     Factors
     """
+    if not isinstance(instance, Instance):
+        raise InvalidTypeError(f"near needs an Instance, whose truth it uses, got {instance!r}")
     truth, problem = instance.truth.factors.balanced(), instance.problem
     rank = truth.rank if rank is None else _check.rank_of(rank, problem.shape)
     if rank < truth.rank:
@@ -229,7 +231,14 @@ def start_from(
             raise InvalidInputError(
                 "a symmetric problem needs a start with one factor: Factors(F, F)"
             )
+        if start.dtype.kind == "c" and problem.dtype.kind != "c":
+            raise InvalidInputError("the problem is real but the start is complex")
         return start.astype(problem.dtype)
+    if not isinstance(start, str) and not callable(start):
+        raise InvalidTypeError(
+            f"start must be a name ({', '.join(STARTS)}), Factors(left, right), a function or a "
+            f"result, got {type(start).__name__}"
+        )
     if rank is None:
         raise InvalidInputError("rank is needed: pass rank=r, or a start with r columns")
     rank = _check.rank_of(rank, problem.shape)

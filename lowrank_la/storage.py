@@ -14,7 +14,7 @@ from typing import IO, Any
 import numpy as np
 
 from ._typing import Array
-from .errors import FileFormatError, OutputError
+from .errors import FileFormatError, InvalidTypeError, OutputError
 
 FORMAT = "lowrank_la"
 VERSION = 1
@@ -48,6 +48,26 @@ def whole_file(path: Any, mode: str = "wb") -> Iterator[IO[Any]]:
         if temporary is not None:
             with contextlib.suppress(OSError):
                 os.unlink(temporary)
+
+
+def check_folder(path: Any) -> None:
+    """Refuse early a path that nothing can be written to.
+
+    Raises
+    ------
+    OutputError
+        If its folder is not there or not writable.
+    InvalidTypeError
+        If it is no path.
+    """
+    try:
+        folder = Path(path).parent
+    except TypeError as error:
+        raise InvalidTypeError(f"expected a path, got {path!r}") from error
+    if not folder.is_dir():
+        raise OutputError(f"cannot write {path}: there is no folder {folder}")
+    if not os.access(folder, os.W_OK):
+        raise OutputError(f"cannot write {path}: the folder {folder} is not writable")
 
 
 def _umask() -> int:

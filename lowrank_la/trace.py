@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -146,8 +146,19 @@ def observers_from(observe: Any, has_truth: bool) -> dict[str, Callable[[View], 
         observe = [observe]
     if isinstance(observe, Mapping):
         items = list(observe.items())
-    else:
+    elif isinstance(observe, Iterable):
         items = [(o if isinstance(o, str) else getattr(o, "__name__", "?"), o) for o in observe]
+    else:
+        raise InvalidTypeError(
+            f"observe must be names or functions, or a mapping from labels to them, got {observe!r}"
+        )
+    labels = [label for label, _ in items]
+    for label in labels:
+        if label in ("iteration", "seconds") or labels.count(label) > 1:
+            raise InvalidInputError(
+                f"two columns of the trace would be called {label!r}; give labels of your own: "
+                f"observe={{label: function}}"
+            )
     for label, what in items:
         if isinstance(what, str):
             if what not in OBSERVERS:

@@ -4,22 +4,30 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import as_completed
+from concurrent.futures import BrokenExecutor, CancelledError, as_completed
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from .. import _check
+from .._interrupts import interrupts
 from .._lazy import require
 from .._random import Seed, seed_of, stream
-from ..driver import solve
-from ..errors import FileFormatError, InvalidInputError, InvalidTypeError, LowRankError
-from ..initial import start_from
+from ..driver import solve, underdetermined
+from ..errors import (
+    FileFormatError,
+    InvalidInputError,
+    InvalidTypeError,
+    UnderdeterminedWarning,
+    unknown_name,
+)
+from ..initial import STARTS, start_from
 from ..problem import Instance, Problem
 from ..problems import build
-from ..result import Result, pack_result, unpack_result
+from ..result import Result, Status, pack_result, unpack_result
 from ..solvers import Solver, make_solver
 from ..storage import read, save, whole_file
+from ..trace import observers_from
 from .rates import RateFit, fit_rate
 
 __all__ = ["Budget", "Comparison", "Run", "compare"]
@@ -42,6 +50,12 @@ class Budget:
     max_iter: int = 500
     max_time: float | None = None
     tol: float | None = None
+
+    def __post_init__(self) -> None:
+        _check.count(self.max_iter, "max_iter", low=0)
+        for name in ("max_time", "tol"):
+            if getattr(self, name) is not None:
+                _check.number(getattr(self, name), name, low=0.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -276,6 +290,14 @@ def compare(
     Returns
     -------
     Comparison
+        After Ctrl-C the runs that were begun; the one under way has status INTERRUPTED.
+
+    Raises
+    ------
+    UnknownNameError
+        For a solver, start or observer that does not exist.
+    InvalidInputError, InvalidTypeError
+        For arguments that make no sense.
 
     Examples
     --------
@@ -285,10 +307,17 @@ def compare(
     >>> [row["solver"] for row in race.rows()]
     ['gd', 'scaledgd']
     """
-    if isinstance(budget, int):
-        budget = Budget(max_iter=budget)
-    budget = budget or Budget()
+    if budget is None:
+        budget = Budget()
+    elif not isinstance(budget, Budget):
+        budget = Budget(max_iter=_check.count(budget, "budget"))
+    if executor is not None and not hasattr(executor, "submit"):
+        raise InvalidTypeError(f"an executor has the method submit, got {executor!r}")
     seed = seed_of(rng)
+    labelled, contenders = _labelled_instances(instances), _labelled_solvers(solvers)
+    _refuse_misspelt(start, observe)
+    for instance in labelled.values():
+        _warn_if_underdetermined(instance, contenders, rank)
     tasks = [
         _Task(
             instance=redrawn,
@@ -303,26 +332,47 @@ def compare(
             budget=budget,
             seed=_repeat_seed(seed, repeat),
         )
-        for label, instance in _labelled_instances(instances).items()
+        for label, instance in labelled.items()
         for repeat in range(_check.count(repeats, "repeats", low=1))
         for redrawn in [_redraw(instance, seed, repeat)]
-        for name, solver in _labelled_solvers(solvers).items()
+        for name, solver in contenders.items()
     ]
-    if executor is None:
-        runs = [_run(task, progress) for task in tasks]
-    else:
-        futures = {executor.submit(_run, task): task for task in tasks}
-        if progress is not None:
-            for future in as_completed(futures):
-                task = futures[future]
-                progress(task.label, task.name, future.result())
-        runs = [future.result() for future in futures]
+    with interrupts() as interrupted:
+        if executor is None:
+            # After Ctrl-C the pairs that are left do not run; the race keeps what there is.
+            runs = [_run(task, progress) for task in tasks if not interrupted()]
+        else:
+            runs = _run_on(executor, tasks, progress, interrupted)
     recipes = {
         label: str(instance.recipe)
-        for label, instance in _labelled_instances(instances).items()
+        for label, instance in labelled.items()
         if isinstance(instance, Instance) and instance.recipe is not None
     }
     return Comparison(tuple(runs), recipes)
+
+
+def _run_on(
+    executor: Any,
+    tasks: list[_Task],
+    progress: Callable[[str, str, Any], None] | None,
+    interrupted: Callable[[], bool],
+) -> list[Run]:
+    futures = {executor.submit(_run, task): task for task in tasks}
+    runs = {}
+    for future in as_completed(futures):
+        if interrupted():
+            for pending in futures:
+                pending.cancel()
+        try:
+            run = runs[future] = future.result()
+        except (CancelledError, BrokenExecutor):
+            # Ctrl-C reaches the workers of a pool too; those that idle do not survive it.
+            if not interrupted():
+                raise
+        else:
+            if progress is not None:
+                progress(run.instance, run.solver, run)
+    return [runs[future] for future in futures if future in runs]
 
 
 @dataclass(frozen=True, eq=False)
@@ -330,7 +380,7 @@ class _Task:
     instance: Instance | Problem
     label: str
     name: str
-    solver: str | Solver
+    solver: Solver
     repeat: int
     rank: int | None
     start: Any
@@ -353,7 +403,7 @@ def _run(task: _Task, progress: Callable[[str, str, Any], None] | None = None) -
             # The status of the row says what a warning would.
             warnings.simplefilter("ignore")
             run = _solve(task, blank, callback)
-    except (LowRankError, ArithmeticError, ValueError, TypeError, MemoryError) as error:
+    except Exception as error:
         # A solver of someone else's may fail in its own ways; the race goes on.
         run = replace(blank, error=f"{type(error).__name__}: {error}")
     if progress is not None:
@@ -365,13 +415,15 @@ def _solve(task: _Task, blank: Run, callback: Callable[[Any], None] | None) -> R
     instance = task.instance
     problem = instance.problem if isinstance(instance, Instance) else instance
     truth = instance.truth if isinstance(instance, Instance) else None
-    solver = make_solver(task.solver)
+    solver = task.solver
     rank = task.rank
     if rank is None and truth is not None:
         rank = truth.factors.rank
     start = start_from(problem, task.start, rank, init_scale=task.init_scale, rng=task.seed)
     if not solver.info.one_shot:
-        solve(problem, solver, start=start, max_iter=1, tol=0.0)
+        warm = solve(instance, solver, start=start, max_iter=1, tol=0.0)
+        if warm.status is Status.INTERRUPTED:
+            return replace(blank, result=warm)
     result = solve(
         instance,
         solver,
@@ -385,7 +437,8 @@ def _solve(task: _Task, blank: Run, callback: Callable[[Any], None] | None) -> R
     if truth is not None and task.rank is None:
         result = replace(result, oracle_used=("rank", *result.oracle_used))
     predicted = None
-    if truth is not None and start.rank == truth.factors.rank:
+    interrupted = result.status is Status.INTERRUPTED
+    if truth is not None and start.rank == truth.factors.rank and not interrupted:
         predicted = solver.local_rate(problem, truth.factors)
     return replace(blank, result=result, predicted_rate=predicted)
 
@@ -396,7 +449,7 @@ def _labelled_instances(instances: Any) -> dict[str, Instance | Problem]:
     if isinstance(instances, Mapping):
         found = {str(label): instance for label, instance in instances.items()}
     else:
-        items = list(instances)
+        items = _listed(instances, "instances")
         names = [
             i.recipe.name if isinstance(i, Instance) and i.recipe else "problem" for i in items
         ]
@@ -409,16 +462,43 @@ def _labelled_instances(instances: Any) -> dict[str, Instance | Problem]:
     return found
 
 
-def _labelled_solvers(solvers: Any) -> dict[str, str | Solver]:
+def _labelled_solvers(solvers: Any) -> dict[str, Solver]:
     if isinstance(solvers, str) or hasattr(solvers, "advance"):
         solvers = [solvers]
     if isinstance(solvers, Mapping):
-        return {str(label): solver for label, solver in solvers.items()}
-    items = list(solvers)
-    names = [s if isinstance(s, str) else s.info.name for s in items]
-    if not items:
+        found = {str(label): make_solver(solver) for label, solver in solvers.items()}
+    else:
+        made = [make_solver(solver) for solver in _listed(solvers, "solvers")]
+        found = dict(zip(_distinct(solver.info.name for solver in made), made, strict=True))
+    if not found:
         raise InvalidInputError("no solver to race")
-    return dict(zip(_distinct(names), items, strict=True))
+    return found
+
+
+def _listed(values: Any, name: str) -> list[Any]:
+    if not isinstance(values, Iterable):
+        raise InvalidTypeError(f"{name} must be one, a sequence or a mapping, got {values!r}")
+    return list(values)
+
+
+def _refuse_misspelt(start: Any, observe: Any) -> None:
+    """Raise for names that exist nowhere, instead of one failed row per pair."""
+    if isinstance(start, str) and start not in STARTS:
+        raise unknown_name("start", start, STARTS)
+    # What needs the truth is refused pair by pair: other instances may have it.
+    observers_from(observe, has_truth=True)
+
+
+def _warn_if_underdetermined(
+    instance: Instance | Problem, solvers: Mapping[str, Solver], rank: int | None
+) -> None:
+    problem = instance.problem if isinstance(instance, Instance) else instance
+    if rank is None and isinstance(instance, Instance):
+        rank = instance.truth.factors.rank
+    if rank is not None:
+        found = {underdetermined(problem, rank, solver) for solver in solvers.values()}
+        for few in found - {None}:
+            warnings.warn(str(few), UnderdeterminedWarning, stacklevel=3)
 
 
 def _distinct(names: Iterable[str]) -> list[str]:

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from .._registry import Registry
 from ..errors import IncompatibleError, InvalidTypeError, unknown_name
 from ..losses import Squared
-from ..problem import Problem
+from ..problem import Instance, Problem
 from ._protocol import Solver, SolverInfo
 
 C = TypeVar("C", bound=type)
@@ -28,18 +28,20 @@ def register(info: SolverInfo) -> Callable[[C], C]:
     return add
 
 
-def available_solvers(problem: Problem | None = None) -> list[str]:
+def available_solvers(problem: Problem | Instance | None = None) -> list[str]:
     """Names of all solvers, or of those that can take a problem.
 
     Parameters
     ----------
-    problem : Problem, optional
+    problem : Problem or Instance, optional
         If given, only solvers that do not refuse it.
 
     Returns
     -------
     list of str
     """
+    if isinstance(problem, Instance):
+        problem = problem.problem
     return [
         name for name in registry if problem is None or registry[name].info.why_not(problem) is None
     ]
