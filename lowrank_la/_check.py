@@ -33,6 +33,19 @@ def count(value: Any, name: str, *, low: int = 0, high: int | None = None) -> in
     return result
 
 
+def float_type(value: Any, name: str) -> np.dtype[Any]:
+    """`value` as one of the data types that are worked in."""
+    try:
+        kind = np.dtype(value)
+    except TypeError as error:
+        raise InvalidTypeError(f"{name} must be a data type, got {value!r}") from error
+    if kind not in (np.float64, np.float32, np.complex128, np.complex64):
+        raise InvalidTypeError(
+            f"{name} must be float64, float32, complex128 or complex64, got {kind}"
+        )
+    return kind
+
+
 def shape_of(value: Any) -> Shape:
     """A matrix shape, from a pair or from one integer for a square matrix."""
     pair = (value, value) if isinstance(value, (int, np.integer)) else value
@@ -45,9 +58,7 @@ def shape_of(value: Any) -> Shape:
 
 def rank_of(value: Any, shape: Shape) -> int:
     """A rank that fits the shape."""
-    rank = count(value, "rank", low=0)
-    if rank == 0:
-        raise InvalidInputError("rank must be at least 1, got 0")
+    rank = count(value, "rank", low=1)
     if rank > min(shape):
         raise InvalidInputError(
             f"rank {rank} is larger than the shape {shape[0]} x {shape[1]} allows; "
@@ -62,7 +73,8 @@ def vector(values: Any, name: str, *, size: int | None = None) -> Array:
     Integers become float64; float32 and complex types are kept.
     """
     array = np.asarray(values)
-    if array.dtype.kind not in "fciub" or array.dtype.itemsize > 16:
+    too_wide = array.dtype in (np.longdouble, np.clongdouble)
+    if array.dtype.kind not in "fciub" or too_wide:
         raise InvalidTypeError(
             f"{name} must be numbers, got an array of dtype {array.dtype}; convert it first, "
             f"for example with numpy.asarray(..., dtype=float)"

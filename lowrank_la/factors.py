@@ -18,6 +18,8 @@ def _factor(value: Any, name: str) -> Array:
     array = np.asarray(value)
     if array.ndim != 2:
         raise InvalidInputError(f"{name} must be a matrix, got shape {array.shape}")
+    if array.dtype.kind not in "fciub":
+        raise InvalidTypeError(f"{name} must hold numbers, got dtype {array.dtype}")
     if array.dtype.kind in "iub":
         array = array.astype(float)
     return np.ascontiguousarray(array)
@@ -201,6 +203,12 @@ def _core(factor: Array) -> Array:
     """The triangular factor of a QR decomposition."""
     core: Any = np.linalg.qr(factor, mode="r")
     return core
+
+
+def enclosing_shape(i: Array, j: Array) -> Shape:
+    """The smallest shape that holds the positions (whether they are any is checked elsewhere)."""
+    n1, n2 = (int(p.max(initial=0)) + 1 if p.dtype.kind in "iu" else 1 for p in (i, j))
+    return n1, n2
 
 
 def check_positions(i: Any, j: Any, shape: Shape) -> tuple[Array, Array]:

@@ -240,11 +240,16 @@ def save_figure(figure: Any, path: Any) -> Path:
 
     Raises
     ------
+    InvalidInputError
+        For a suffix that matplotlib does not know.
     OutputError
         If it cannot be written.
     """
     target = Path(path)
     figure = getattr(figure, "figure", figure)
+    kinds = figure.canvas.get_supported_filetypes()
+    if target.suffix.lstrip(".") not in kinds:
+        raise InvalidInputError(f"cannot write {target.name}; use .{', .'.join(kinds)}")
     # Without dates, the same figure is the same file.
     dates = {".pdf": {"CreationDate": None}, ".svg": {"Date": None}}
     with style(), whole_file(target) as file:

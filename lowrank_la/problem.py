@@ -12,7 +12,7 @@ import numpy as np
 from . import _check
 from ._typing import Array, Shape
 from .errors import InvalidInputError, InvalidTypeError
-from .factors import Factors
+from .factors import Factors, enclosing_shape
 from .losses import Loss, Squared
 from .operators import HasLossGradient, MeasurementOperator
 from .operators.entries import EntrySampling
@@ -238,8 +238,17 @@ class Recipe:
 
     @classmethod
     def from_json(cls, text: str) -> Recipe:
-        """The recipe that `to_json` wrote."""
-        return cls(**json.loads(text))
+        """The recipe that `to_json` wrote.
+
+        Raises
+        ------
+        InvalidInputError
+            If the text is no recipe.
+        """
+        try:
+            return cls(**json.loads(text))
+        except (TypeError, ValueError) as error:
+            raise InvalidInputError(f"not the JSON text of a recipe: {error}") from error
 
     def __str__(self) -> str:
         inside = ", ".join(f"{k}={v!r}" for k, v in self.parameters.items())
@@ -317,7 +326,7 @@ def observed(
             f"they must agree"
         )
     if shape is None:
-        shape = (int(rows.max(initial=0)) + 1, int(cols.max(initial=0)) + 1)
+        shape = enclosing_shape(rows, cols)
     if duplicates not in ("raise", "mean"):
         raise InvalidInputError(f"duplicates must be 'raise' or 'mean', got {duplicates!r}")
     if duplicates == "mean":

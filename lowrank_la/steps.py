@@ -130,7 +130,7 @@ class Constant:
     oracle: ClassVar[tuple[str, ...]] = ()
 
     def __post_init__(self) -> None:
-        _check.number(self.value, "step_size", low=0.0)
+        _check.number(self.value, "step_size", low=0.0, high=np.finfo(float).max)
 
     def length(self, line: Line, unit: float, previous: float) -> float:
         """The constant times the unit."""

@@ -111,16 +111,12 @@ class GaussianSensing:
             If the matrices would take more than `limit_bytes`.
         """
         self = cls.__new__(cls)
-        kind = np.dtype(dtype)
-        if kind not in (np.float64, np.float32, np.complex128, np.complex64):
-            raise InvalidTypeError(
-                f"dtype must be float64, float32, complex128 or complex64, got {kind}"
-            )
+        kind = _check.float_type(dtype, "dtype")
         self._set_up(_check.shape_of(shape), symmetric, kind.kind == "c")
         self.size = _check.count(size, "measurements", low=1)
         self.isometry = 1.0
         numbers = kind if (kind.kind == "c" and not symmetric) else _real_of(kind)
-        kept = numbers if storage is None else np.dtype(storage)
+        kept = numbers if storage is None else _check.float_type(storage, "storage")
         if kept.kind != numbers.kind:
             raise InvalidTypeError(f"storage {kept} does not fit {numbers} measurement matrices")
         needed = self.size * self._dimension * kept.itemsize

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from .._registry import Registry
+from ..errors import unknown_name
 from ..problem import Instance, Recipe
 
 F = TypeVar("F", bound=Callable[..., Instance])
@@ -57,7 +59,12 @@ def build(recipe: Recipe) -> Instance:
     -------
     Instance
     """
-    return registry[recipe.name].make(**recipe.parameters, rng=recipe.seed)
+    make = registry[recipe.name].make
+    known = inspect.signature(make).parameters
+    for name in recipe.parameters:
+        if name not in known:
+            raise unknown_name(f"parameter of {recipe.name}", name, known)
+    return make(**recipe.parameters, rng=recipe.seed)
 
 
 def available_problems() -> list[str]:

@@ -80,7 +80,7 @@ def completion(
     """
     shape = _check.shape_of(shape)
     rank = _check.rank_of(rank, shape)
-    kind = np.dtype(dtype)
+    kind = _check.float_type(dtype, "dtype")
     seed = seed_of(rng)
     values = singular_values(rank, cond, spectrum)
     truth = draw_truth(seed, shape, values, kind, factors)

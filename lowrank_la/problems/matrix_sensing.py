@@ -93,7 +93,7 @@ def sensing(
     """
     shape = _check.shape_of(shape)
     rank = _check.rank_of(rank, shape)
-    kind = np.dtype(dtype)
+    kind = _check.float_type(dtype, "dtype")
     seed = seed_of(rng)
     values = singular_values(rank, cond, spectrum)
     operator = GaussianSensing.draw(
