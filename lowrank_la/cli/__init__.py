@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import sys
+
 
 def main() -> None:
     """Entry point of ``lowrank-la``."""
-    from .main import run
+    try:
+        from .main import run
 
-    run()
+        run()
+    except KeyboardInterrupt:
+        # While modules are imported, nobody else looks after it.
+        sys.exit(130)

@@ -8,11 +8,13 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
+from .._typing import Array
 from ..errors import InvalidInputError, TooLargeError
 from ..estimators.completion import Completion
 from ..estimators.completion import complete as complete_table
 from ..estimators.files import read_positions, read_triples, write_table
 from ..result import Status
+from ..storage import check_folder
 from ._console import INTERRUPTED, print_json, print_table, stderr, stdout
 
 MAX_CELLS = 20_000_000
@@ -23,7 +25,12 @@ def complete(
     row: Annotated[str, typer.Option(help="column with row labels")] = "user",
     col: Annotated[str, typer.Option(help="column with column labels")] = "item",
     value: Annotated[str, typer.Option(help="column with values")] = "rating",
-    rank: Annotated[int, typer.Option(min=1, help="largest rank of the low-rank part")] = 10,
+    rank: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="largest rank of the low-rank part", show_default="10, or the table's"
+        ),
+    ] = None,
     ridge: Annotated[
         float, typer.Option(min=0.0, help="nuclear-norm weight, in units of the noise level")
     ] = 0.8,
@@ -35,7 +42,7 @@ def complete(
     max_iter: Annotated[int, typer.Option(min=1, help="sweeps at most")] = 20,
     seed: Annotated[int, typer.Option(min=0, help="seed of hold-out and start")] = 0,
     model: Annotated[
-        Path | None, typer.Option(help="file for the model [default: NAME.model.npz]")
+        Path | None, typer.Option(help="file for the model", show_default="NAME.model.npz")
     ] = None,
     out: Annotated[
         Path | None, typer.Option(help="write predictions to .csv, .parquet or .npz")
@@ -55,7 +62,12 @@ def complete(
         raise InvalidInputError("--pairs needs --out, the file for the predictions")
     if out is not None and out.suffix not in (".csv", ".parquet", ".npz"):
         raise InvalidInputError(f"cannot write {out.name}; use .csv, .parquet or .npz")
+    model = model or Path(f"{file.name.split('.')[0]}.model.npz")
+    for target in (model, out):
+        if target is not None:
+            check_folder(target)
     cells = read_triples(file, row=row, column=col, value=value)
+    wanted = None if pairs is None else read_positions(pairs, cells, row=row, column=col)
     with stderr.status("fitting") as line:
         result = complete_table(
             cells,
@@ -68,20 +80,25 @@ def complete(
             rng=seed,
             progress=lambda sweep, value: line.update(f"fitting: sweep {sweep}, {value:.6g}"),
         )
-    written = [result.save(model or Path(f"{file.name.split('.')[0]}.model.npz"))]
+    written = [result.save(model)]
     if out is not None:
-        written.append(_write(result, out, pairs, row, col, value))
+        written.append(_write(result, out, wanted, row, col, value))
     _print(result, cells.values.size, written, json)
     if result.status is Status.INTERRUPTED:
         raise typer.Exit(INTERRUPTED)
 
 
 def _write(
-    result: Completion, out: Path, pairs: Path | None, row: str, col: str, value: str
+    result: Completion,
+    out: Path,
+    wanted: tuple[Array, Array] | None,
+    row: str,
+    col: str,
+    value: str,
 ) -> Path:
     n1, n2 = result.shape
-    if pairs is not None:
-        i, j = read_positions(pairs, result, row=row, column=col)
+    if wanted is not None:
+        i, j = wanted
     elif n1 * n2 > MAX_CELLS:
         raise TooLargeError(
             f"the whole table has {n1} x {n2} = {n1 * n2} cells, more than {MAX_CELLS} that a "
@@ -123,6 +140,7 @@ def _print(result: Completion, cells: int, written: list[Path], json: bool) -> N
         f"{n1} x {n2} table, {cells} ratings ({100 * cells / (n1 * n2):.1f} %); rank "
         f"{result.rank}, {result.n_iter} sweeps in {result.seconds:.2f} s: {result.reason}",
         highlight=False,
+        soft_wrap=True,
     )
     score = result.score
     if score is not None:

@@ -73,8 +73,8 @@ def info(
     if json:
         print_json(head | {"description": text})
         return
-    stdout.print(f"{name}: {head['summary']}\n", markup=False, style="bold")
-    stdout.print(text, markup=False, highlight=False)
+    stdout.print(f"{name}: {head['summary']}\n", markup=False, style="bold", soft_wrap=True)
+    stdout.print(text, markup=False, highlight=False, soft_wrap=True)
     for label in ("losses", "problems", "needs", "start", "oracle options"):
         if head.get(label):
-            stdout.print(f"{label}: {head[label]}", markup=False, highlight=False)
+            stdout.print(f"{label}: {head[label]}", markup=False, highlight=False, soft_wrap=True)

@@ -42,4 +42,5 @@ def run() -> None:
 
 def _show_warning(message: Any, category: type[Warning], *rest: Any, **more: Any) -> None:
     kind = "warning" if issubclass(category, LowRankWarning) else category.__name__
-    stderr.print(f"{kind}: {message}", style="yellow", markup=False, highlight=False)
+    text = f"{kind}: {message}"
+    stderr.print(text, style="yellow", markup=False, highlight=False, soft_wrap=True)

@@ -12,7 +12,8 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 
 from .._progress import describe
 from ..analysis.compare import Budget, Comparison, Run, compare
-from ..errors import InvalidInputError, OutputError
+from ..errors import InvalidInputError, OutputError, unknown_name
+from ..initial import STARTS
 from ..problem import Instance
 from ..problems import problem_info
 from ..result import Status
@@ -29,9 +30,13 @@ def race(
     rank: Annotated[int, typer.Option(min=1, help="rank of the matrix")] = 3,
     cond: Annotated[float, typer.Option(help="condition number sigma_1 / sigma_r")] = 10.0,
     spectrum: Annotated[str, typer.Option(help="linear or geometric")] = "linear",
-    sampling: Annotated[float, typer.Option(help="completion: share of observed entries")] = 0.5,
+    sampling: Annotated[
+        float | None,
+        typer.Option(help="completion: share of observed entries", show_default="0.5"),
+    ] = None,
     measurements: Annotated[
-        int | None, typer.Option(help="sensing: their number [default: 5 (n1 + n2) r]")
+        int | None,
+        typer.Option(min=1, help="sensing: their number", show_default="5 (n1 + n2) r"),
     ] = None,
     symmetric: Annotated[bool, typer.Option(help="sensing: a symmetric PSD matrix")] = False,
     noise: Annotated[float, typer.Option(help="standard deviation per measurement")] = 0.0,
@@ -49,9 +54,13 @@ def race(
     Without options: gd, scaledgd, scaledgd_lambda, altmin and the convex baseline complete a
     60 x 50 matrix of rank 3.
     """
-    names = [name.strip() for name in solvers.split(",") if name.strip()]
+    names = list(dict.fromkeys(name.strip() for name in solvers.split(",") if name.strip()))
+    if not names:
+        raise InvalidInputError("--solvers names no solver")
     for name in names:
         solver_info(name)
+    if start not in STARTS:
+        raise unknown_name("start", start, STARTS)
     instance = _instance(
         problem,
         (rows, columns),
@@ -68,7 +77,7 @@ def race(
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"cannot make the folder {out}: {error.strerror}") from error
-    stderr.print(f"{instance.recipe}", markup=False, highlight=False)
+    stderr.print(f"{instance.recipe}", markup=False, highlight=False, soft_wrap=True)
     budget = Budget(max_iter=max_iter, max_time=max_time)
     with _Board(names, max_iter) as board:
         comparison = compare(
@@ -80,12 +89,17 @@ def race(
             rng=seed,
             progress=board.show,
         )
-    _print(comparison, json)
-    _write(comparison, out, json)
-    statuses = {run.result.status for run in comparison.runs if run.result is not None}
-    if Status.INTERRUPTED in statuses:
+    # A race that Ctrl-C cut short has fewer runs, or a last one that was broken off.
+    interrupted = len(comparison.runs) < len(names) * repeats or any(
+        run.result is not None and run.result.status is Status.INTERRUPTED
+        for run in comparison.runs
+    )
+    if comparison.runs:
+        _print(comparison, json)
+        _write(comparison, out, json)
+    if interrupted:
         raise typer.Exit(INTERRUPTED)
-    if not statuses:
+    if all(run.result is None for run in comparison.runs):
         raise typer.Exit(FAILED)
 
 
@@ -95,7 +109,7 @@ def _instance(
     rank: int,
     cond: float,
     spectrum: str,
-    sampling: float,
+    sampling: float | None,
     measurements: int | None,
     symmetric: bool,
     noise: float,
@@ -104,8 +118,12 @@ def _instance(
     make = problem_info(problem).make
     common: dict[str, Any] = {"cond": cond, "spectrum": spectrum, "noise": noise, "rng": seed}
     if problem == "completion":
-        return make(shape, rank, sampling=sampling, **common)
+        if measurements is not None or symmetric:
+            raise InvalidInputError("--measurements and --symmetric belong to --problem sensing")
+        return make(shape, rank, sampling=0.5 if sampling is None else sampling, **common)
     if problem == "sensing":
+        if sampling is not None:
+            raise InvalidInputError("--sampling belongs to --problem completion")
         m = measurements or 5 * (shape[0] + shape[1]) * rank
         return make(shape, rank, measurements=m, symmetric=symmetric, **common)
     raise InvalidInputError(f"race knows completion and sensing, not {problem!r}; use a script")
@@ -138,9 +156,10 @@ class _Board:
     def show(self, instance: str, solver: str, what: Any) -> None:
         task = self._tasks[solver]
         if isinstance(what, Run):
-            note = what.error if what.result is None else what.result.status.value
+            # The reason of a failure stands below the table, where there is room.
+            note = "failed" if what.result is None else what.result.status.value
             iterations = 1 if what.result is None else max(1, what.result.n_iter)
-            self._progress.update(task, note=note[:60], completed=iterations, total=iterations)
+            self._progress.update(task, note=note, completed=iterations, total=iterations)
             self._progress.stop_task(task)
             return
         self._progress.start_task(task)
@@ -158,7 +177,8 @@ def _print(comparison: Comparison, json: bool) -> None:
     print_table(rows, left=("solver", "status"))
     for row in rows:
         if row["status"] in ("failed", "diverged"):
-            stdout.print(f"{row['solver']}: {reasons[row['solver']]}", markup=False, style="yellow")
+            text = f"{row['solver']}: {reasons[row['solver']]}"
+            stdout.print(text, markup=False, style="yellow", soft_wrap=True)
 
 
 def _write(comparison: Comparison, out: Path, json: bool) -> None:

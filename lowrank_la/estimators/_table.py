@@ -10,7 +10,7 @@ import numpy as np
 from .. import _check
 from .._typing import Array, Shape
 from ..errors import InvalidInputError, InvalidTypeError
-from ..factors import check_positions
+from ..factors import check_positions, enclosing_shape
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,24 +71,32 @@ def triples_from(table: Any, shape: Any = None, *, missing: float = np.nan) -> T
     if shape is not None:
         raise InvalidInputError("shape belongs to triples (i, j, values); this table has its own")
     if hasattr(table, "tocoo"):
+        # Not summed where listed twice, as scipy would: that is for the caller to decide.
         coo = table.tocoo()
-        coo.sum_duplicates()
         return _checked(coo.row, coo.col, coo.data, coo.shape)
     labels: tuple[Array | None, Array | None] = (None, None)
     if hasattr(table, "columns") and hasattr(table, "index"):
         labels = (np.asarray(table.index), np.asarray(table.columns))
-        wrong = [c for c, kind in zip(table.columns, table.dtypes, strict=True) if kind.kind == "O"]
+        kinds = zip(table.columns, table.dtypes, strict=True)
+        wrong = [name for name, dtype in kinds if dtype.kind not in "fiub"]
         if wrong:
             raise InvalidTypeError(
                 f"column {wrong[0]!r} holds {table[wrong[0]].dtype}, not numbers"
             )
         table = table.to_numpy(dtype=float, na_value=np.nan)
+    if isinstance(table, (str, bytes)) or hasattr(table, "__fspath__"):
+        raise InvalidTypeError(
+            f"a table is data, got the path {table!r}; read it with pandas, or with "
+            f"lowrank_la.estimators.files.read_triples"
+        )
     mask = np.ma.getmaskarray(table) if np.ma.isMaskedArray(table) else None
     dense = np.asarray(table)
     if dense.ndim != 2:
         raise InvalidInputError(f"a table has two dimensions, got shape {dense.shape}")
     if dense.dtype.kind not in "fiub":
         raise InvalidTypeError(f"a table holds real numbers, got dtype {dense.dtype}")
+    if isinstance(missing, bool) or not isinstance(missing, (int, float, np.number)):
+        raise InvalidTypeError(f"missing must be the number that marks a hole, got {missing!r}")
     hole = np.isnan(dense) if np.isnan(missing) else (dense == missing) | np.isnan(dense)
     if mask is not None:
         hole |= mask
@@ -105,7 +113,7 @@ def _from_tuple(table: tuple[Any, ...], shape: Any) -> Triples:
             f"i, j and values have lengths {i.size}, {j.size} and {values.size}; they must agree"
         )
     if shape is None:
-        shape = (int(i.max(initial=0)) + 1, int(j.max(initial=0)) + 1)
+        shape = enclosing_shape(i, j)
     return _checked(i, j, values, shape)
 
 
@@ -117,7 +125,7 @@ def _checked(
     row_labels: Array | None = None,
     column_labels: Array | None = None,
 ) -> Triples:
-    shape = _check.shape_of(tuple(int(n) for n in shape))
+    shape = _check.shape_of(shape)
     numbers = _check.vector(values, "the table's values")
     if numbers.dtype.kind == "c":
         raise InvalidTypeError("a table holds real numbers, got complex ones")

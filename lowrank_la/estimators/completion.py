@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from .. import _check
+from .._interrupts import interrupts
 from .._random import seed_of, stream
 from .._typing import Array, Shape
 from ..driver import solve
@@ -25,6 +27,7 @@ from ._table import Triples, triples_from
 __all__ = ["Completion", "Score", "complete"]
 
 EFFECTS = ("additive", "mean", "none")
+RANK = 10
 
 
 @dataclass(frozen=True)
@@ -195,7 +198,7 @@ def complete(
     *,
     shape: Any = None,
     missing: float = np.nan,
-    rank: int = 10,
+    rank: int | None = None,
     ridge: float = 0.8,
     effects: str = "additive",
     damping: float = 5.0,
@@ -222,8 +225,8 @@ def complete(
         For triples; default: just large enough.
     missing : float
         Another value that marks a hole in dense tables.
-    rank : int
-        Largest rank of the low-rank part; reduced to the shape if that is smaller.
+    rank : int, optional
+        Largest rank of the low-rank part; default: 10, or what a smaller table allows.
     ridge : float
         Weight w of the nuclear norm, in units of the spectral norm that noise of the size of
         the additive model's residuals s has on the observed cells,
@@ -263,9 +266,9 @@ def complete(
     >>> import numpy as np, lowrank_la as ll
     >>> table = np.add.outer(np.arange(6.0), np.arange(5.0))
     >>> table[2, 3] = np.nan
-    >>> model = ll.complete(table, rank=1)
+    >>> model = ll.complete(table, rank=1, damping=0)
     >>> model.predict([2], [3]).round(1)
-    array([4.9])
+    array([5.])
     """
     cells = triples_from(table, shape, missing=missing)
     if duplicates == "mean":
@@ -277,11 +280,13 @@ def complete(
         cells = Triples(i, j, merged.data, cells.shape, cells.row_labels, cells.column_labels)
     elif duplicates != "raise":
         raise InvalidInputError(f"duplicates must be 'raise' or 'mean', got {duplicates!r}")
+    else:
+        _refuse_duplicates(cells)
     if effects not in EFFECTS:
         raise InvalidInputError(f"effects must be one of {', '.join(EFFECTS)}, got {effects!r}")
     seed = seed_of(rng)
     fitter = _Fitter(
-        rank=min(_check.rank_of(rank, (max(cells.shape), max(cells.shape))), *cells.shape),
+        rank=min(RANK, *cells.shape) if rank is None else _check.rank_of(rank, cells.shape),
         ridge=_check.number(ridge, "ridge", low=0.0, high=1e6),
         effects=effects,
         damping=_check.number(damping, "damping", low=0.0),
@@ -301,15 +306,28 @@ def complete(
             f"holdout={holdout:g} of {held.size} cells leaves nothing to fit or to measure"
         )
     held[stream(seed, "holdout").permutation(held.size)[:count]] = True
-    trial = fitter.fit(cells.take(~held))
-    score = _score(trial, cells.take(~held), cells.take(held), fitter)
-    if trial.status is Status.INTERRUPTED:
-        return _with_score(trial, score)
-    return _with_score(fitter.fit(cells), score)
+    with interrupts() as interrupted:
+        trial = fitter.fit(cells.take(~held))
+        score = _score(trial, cells.take(~held), cells.take(held), fitter)
+        if interrupted():
+            reason = f"interrupted in the fit without the hold-out: {trial.reason}"
+            return replace(trial, status=Status.INTERRUPTED, reason=reason, score=score)
+        return replace(fitter.fit(cells), score=score)
 
 
-def _with_score(model: Completion, score: Score) -> Completion:
-    return replace(model, score=score)
+def _refuse_duplicates(cells: Triples) -> None:
+    """Before anything is held out, which could hide them, and in the user's own labels."""
+    key = np.sort(cells.i * cells.shape[1] + cells.j)
+    again = key[1:][key[1:] == key[:-1]]
+    if again.size:
+        i, j = divmod(int(again[0]), cells.shape[1])
+        row = i if cells.row_labels is None else cells.row_labels[i]
+        column = j if cells.column_labels is None else cells.column_labels[j]
+        raise InvalidInputError(
+            f"{np.unique(again).size} cell{'s' if np.unique(again).size > 1 else ''} listed more "
+            f"than once, for example row {row}, column {column}; to average their values choose "
+            f"duplicates='mean' (--duplicates mean)"
+        )
 
 
 def _bounds(bounds: Any, values: Array) -> tuple[float, float] | None:
@@ -356,6 +374,10 @@ class _Fitter:
     progress: Any
 
     def fit(self, cells: Triples) -> Completion:
+        with interrupts() as interrupted:
+            return self._fit(cells, interrupted)
+
+    def _fit(self, cells: Triples, interrupted: Callable[[], bool]) -> Completion:
         begun = time.perf_counter()
         # Effects and ridge say something about empty rows, so they are allowed.
         operator = EntrySampling(cells.i, cells.j, cells.shape, empty="allow")
@@ -384,7 +406,7 @@ class _Fitter:
             before, fitted = fitted, operator.forward(factors)
             if self.progress is not None:
                 self.progress(sweep, float(result.trace["objective"][-1]))
-            if result.status is Status.INTERRUPTED:
+            if interrupted():
                 verdict = (Status.INTERRUPTED, f"interrupted after {sweep} sweeps")
                 break
             moved = float(np.linalg.norm(fitted - before))

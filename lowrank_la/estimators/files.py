@@ -50,8 +50,8 @@ def read_triples(path: Any, *, row: str, column: str, value: str) -> Triples:
     return Triples(i, j, numbers, shape, row_labels, column_labels)
 
 
-def read_positions(path: Any, model: Any, *, row: str, column: str) -> tuple[Array, Array]:
-    """Positions in a completed table, from a file of row and column labels.
+def read_positions(path: Any, table: Any, *, row: str, column: str) -> tuple[Array, Array]:
+    """Positions in a table (its triples, or the completed one), from a file of labels.
 
     Raises
     ------
@@ -60,7 +60,7 @@ def read_positions(path: Any, model: Any, *, row: str, column: str) -> tuple[Arr
     """
     columns = _read_columns(Path(path), [row, column])
     found = []
-    for name, labels in ((row, model.row_labels), (column, model.column_labels)):
+    for name, labels in ((row, table.row_labels), (column, table.column_labels)):
         given = np.asarray(columns[name])
         order = np.argsort(labels)
         try:
@@ -99,6 +99,8 @@ def _read_columns(path: Path, names: list[str]) -> dict[str, Any]:
     for name in names:
         if name not in table:
             raise unknown_name(f"column in {path.name}", name, table)
+        if np.ndim(table[name]) != 1:
+            raise FileFormatError(f"{path}: {name} has {np.ndim(table[name])} dimensions, not one")
     lengths = {name: len(table[name]) for name in names}
     if len(set(lengths.values())) != 1:
         raise FileFormatError(f"{path}: columns differ in length: {lengths}")
