@@ -203,6 +203,14 @@ class Trace(Mapping[str, Array]):
             raise unknown_name("trace column", name, self.columns)
         return np.asarray(self.columns[name], dtype=int if name == "iteration" else float)
 
+    def __contains__(self, name: object) -> bool:
+        # The mixin's own waits for a KeyError.
+        return name in self.columns
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """The column, or `default` where there is none."""
+        return self[name] if name in self else default
+
     def __iter__(self) -> Iterator[str]:
         return iter(self.columns)
 
