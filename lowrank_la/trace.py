@@ -35,6 +35,9 @@ class View:
         Given to observers only.
     idle : int
         Looks in a row at which the factors had not moved beyond rounding.
+    solver : Solver
+    state : object
+        The solver's state; not to be written to.
     """
 
     iteration: int
@@ -183,6 +186,8 @@ class Trace(Mapping[str, Array]):
 
     Attributes
     ----------
+    columns : dict of list
+        What `append` filled; read through the mapping instead, which gives arrays.
     init_seconds : float
         Time of the solver's set-up and first gradient, compilation included; not in the
         "seconds" column.
@@ -209,7 +214,7 @@ class Trace(Mapping[str, Array]):
 
     def get(self, name: str, default: Any = None) -> Any:
         """The column, or `default` where there is none."""
-        return self[name] if name in self else default
+        return self[name] if name in self else default  # noqa: SIM401 - that is this method
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.columns)
