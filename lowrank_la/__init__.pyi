@@ -1,5 +1,4 @@
 from . import (
-    analysis,
     errors,
     initial,
     losses,
@@ -12,7 +11,7 @@ from . import (
     stopping,
     testing,
 )
-from .analysis.compare import Budget, Comparison, compare
+from .analysis.compare import Budget, Comparison, Run, compare
 from .analysis.rates import RateFit, fit_rate
 from .driver import iterate, solve
 from .estimators.completion import Completion, complete
@@ -20,6 +19,7 @@ from .factors import Factors
 from .problem import Instance, Problem, Recipe, Truth, observed
 from .result import Result, Status, load
 from .solvers import available_solvers, solver_info
+from .trace import Trace, View
 
 __version__: str
 
@@ -33,9 +33,11 @@ __all__ = [
     "RateFit",
     "Recipe",
     "Result",
+    "Run",
     "Status",
+    "Trace",
     "Truth",
-    "analysis",
+    "View",
     "available_solvers",
     "compare",
     "complete",

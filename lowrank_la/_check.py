@@ -89,8 +89,7 @@ def vector(values: Any, name: str, *, size: int | None = None) -> Array:
     if not finite.all():
         bad = np.flatnonzero(~finite)
         raise InvalidInputError(
-            f"{name} holds {bad.size} NaN or infinite value{'s' if bad.size > 1 else ''}, the "
-            f"first at position {bad[0]}; remove these measurements (a missing entry is one "
-            f"that is not listed)"
+            f"{bad.size} NaN or infinite value{'s' if bad.size > 1 else ''} in {name}, the first "
+            f"at position {bad[0]}; leave out what was not measured, or could not be"
         )
     return array

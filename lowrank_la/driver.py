@@ -35,6 +35,8 @@ __all__ = ["iterate", "solve"]
 DEFAULT_MAX_ITER = 1000
 # Growth of the objective over its largest natural value that counts as divergence.
 BLOW_UP = 1e6
+# |X| over |y| / sqrt(isometry), which is about 1 for a matrix that the data determine.
+UNSEEN = 10.0
 
 
 def default_tol(dtype: np.dtype[Any]) -> float:
@@ -230,9 +232,13 @@ def _prepare(
         if isinstance(start, Result):
             # Another solver goes on from the factors.
             state = start.factors
-        if rank is None and truth is not None and not isinstance(state, Factors):
-            rank = truth.factors.rank
-            oracle.append("rank")
+        if rank is None and not isinstance(state, Factors):
+            if solver.info.one_shot:
+                # Its answer depends neither on a start nor on its rank.
+                rank = 1
+            elif truth is not None:
+                rank = truth.factors.rank
+                oracle.append("rank")
         name = solver.info.start if state is None else state
         begin = start_from(
             problem, name, rank, init_scale=init_scale, rng=0 if rng is None else rng
@@ -371,6 +377,9 @@ class _Loop:
             with np.errstate(all="ignore"):
                 self.solver.advance(self.problem, self.state, self._lap(view.iteration))
         except SolverBreakdownError as error:
+            if self.solver.info.one_shot:
+                # There is no iterate to give back.
+                raise
             return Verdict(Status.DIVERGED, str(error))
         except KeyboardInterrupt:
             return Verdict(Status.INTERRUPTED, f"interrupted in iteration {view.iteration + 1}")
@@ -451,7 +460,24 @@ class _Loop:
             state=self.state,
         )
 
+    def _warn_if_undetermined(self, result: Result) -> None:
+        """A matrix far larger than its measurements say: the data do not determine it."""
+        if not result.converged or self.problem.nuclear > 0:
+            return
+        data = self.problem.data
+        seen = float(np.linalg.norm(data)) / np.sqrt(self.problem.operator.isometry)
+        ratio = result.factors.norm() / seen
+        if ratio > UNSEEN:
+            warnings.warn(
+                f"the matrix found is {ratio:.0e} times as large as its measurements suggest: it "
+                f"fits them, but they do not determine it. Lower the rank, or set a nuclear-norm "
+                f"weight (altmin: a ridge)",
+                UnderdeterminedWarning,
+                stacklevel=4,
+            )
+
     def warn(self, result: Result) -> None:
+        self._warn_if_undetermined(result)
         if result.status is Status.DIVERGED:
             advice = "; the factors returned are the best seen. Try a smaller step"
             advice += ', step_size="exact", or another start'

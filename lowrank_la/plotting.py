@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from .analysis.compare import Comparison, Run
 from .errors import InvalidInputError
 from .storage import whole_file
 
-__all__ = ["convergence", "save_figure", "style"]
+__all__ = ["COLOURS", "LABELS", "convergence", "save_figure", "style"]
 
 # Okabe and Ito's colours, told apart by colour-blind readers; black last. Yellow is left out,
 # since thin yellow lines do not show on white.
@@ -34,6 +35,7 @@ STYLE: dict[str, Any] = {
     "xtick.labelsize": 8,
     "ytick.labelsize": 8,
     "lines.linewidth": 1.5,
+    "lines.markersize": 4,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.grid": True,
@@ -58,7 +60,9 @@ def style() -> Iterator[None]:
     """The package's figure style, for the duration of a ``with`` block."""
     mpl: Any = require("matplotlib", extra="plot", purpose="plotting")
 
-    with mpl.rc_context(STYLE):
+    from cycler import cycler
+
+    with mpl.rc_context(STYLE | {"axes.prop_cycle": cycler(color=COLOURS)}):
         yield
 
 
@@ -114,11 +118,10 @@ def convergence(
             from matplotlib.figure import Figure
 
             ax = Figure(layout="constrained").subplots()
-        shared = set.intersection(*({*run.result.oracle_used} for run in done if run.result))
-        ends = [
-            _draw(ax, place, curve, x, y, predicted, shared)
-            for place, curve in enumerate(_curves(done).items())
-        ]
+        # A convex baseline needs no oracle; the legend of the others must not suffer from that.
+        used = [set(run.result.oracle_used) for run in done if run.result is not None]
+        shared = set.intersection(*filter(None, used)) if any(used) else set()
+        ends = [_draw(ax, curve, x, y, predicted, shared) for curve in _curves(done)]
         ax.set_yscale("log")
         _limit(ax, done, y)
         ax.set_xlabel(LABELS[x])
@@ -132,7 +135,7 @@ def convergence(
             ax.plot([], [], color="0.3", linewidth=0.9, dashes=(4, 2), label="predicted rate")
         # Above the axes: inside, it would lie on a curve sooner or later.
         legend = ax.legend(
-            title=f"oracle, all solvers: {', '.join(sorted(shared))}" if shared else None,
+            title=f"oracle: {', '.join(sorted(shared))}" if shared else None,
             loc="lower left",
             bbox_to_anchor=(0.0, 1.0),
             ncols=3,
@@ -142,26 +145,41 @@ def convergence(
     return ax
 
 
-def _curves(runs: list[Run]) -> dict[str, list[Run]]:
-    several = len({run.instance for run in runs}) > 1
-    curves: dict[str, list[Run]] = {}
-    for run in runs:
-        label = f"{run.solver}, {run.instance}" if several else run.solver
-        curves.setdefault(label, []).append(run)
+@dataclass(frozen=True)
+class _Curve:
+    """The repeats of a solver on an instance, and how they are drawn."""
+
+    label: str
+    runs: list[Run]
+    colour: str
+    dashes: Any
+    marker: str
+
+
+def _curves(runs: list[Run]) -> list[_Curve]:
+    """A colour for each solver; dashes for each instance, or for each solver if there is one."""
+    solvers = list(dict.fromkeys(run.solver for run in runs))
+    instances = list(dict.fromkeys(run.instance for run in runs))
+    several = len(instances) > 1
+    curves = []
+    for place, solver in enumerate(solvers):
+        for other, instance in enumerate(instances):
+            mine = [run for run in runs if (run.solver, run.instance) == (solver, instance)]
+            if mine:
+                curves.append(
+                    _Curve(
+                        label=f"{solver}, {instance}" if several else solver,
+                        runs=mine,
+                        colour=COLOURS[place % len(COLOURS)],
+                        dashes=DASHES[(other if several else place) % len(DASHES)],
+                        marker=MARKERS[place % len(MARKERS)],
+                    )
+                )
     return curves
 
 
-def _draw(
-    ax: Any,
-    place: int,
-    curve: tuple[str, list[Run]],
-    x: str,
-    y: str,
-    predicted: bool,
-    shared: set[str],
-) -> float:
-    label, runs = curve
-    colour = COLOURS[place % len(COLOURS)]
+def _draw(ax: Any, curve: _Curve, x: str, y: str, predicted: bool, shared: set[str]) -> float:
+    label, runs, colour = curve.label, curve.runs, curve.colour
     results = [run.result for run in runs if run.result is not None]
     oracle = sorted(set().union(*(result.oracle_used for result in results)) - shared)
     if oracle:
@@ -175,7 +193,7 @@ def _draw(
         ax.plot(
             [float(np.median(across))],
             [value],
-            MARKERS[place % len(MARKERS)],
+            curve.marker,
             color=colour,
             markersize=5,
             label=label,
@@ -183,7 +201,7 @@ def _draw(
         )
         return across[0]
     abscissa, low, middle, high = _band(results, x, y)
-    ax.plot(abscissa, middle, color=colour, linestyle=DASHES[place % len(DASHES)], label=label)
+    ax.plot(abscissa, middle, color=colour, linestyle=curve.dashes, label=label)
     if len(results) > 1:
         ax.fill_between(abscissa, low, high, color=colour, alpha=0.15, linewidth=0)
     rate = runs[0].predicted_rate
@@ -205,11 +223,12 @@ def _band(results: list[Any], x: str, y: str) -> tuple[Array, Array, Array, Arra
 
 
 def _draw_prediction(ax: Any, abscissa: Array, curve: Array, rate: float, colour: str) -> None:
-    # Anchored in the middle of the decay (on a log scale), a little above the curve.
+    # The prediction is that of the end of the decay: anchored at three quarters of it (on a
+    # log scale), a little above the curve.
     usable = np.flatnonzero(np.isfinite(curve) & (curve > 0))
     logs = np.log(curve[usable])
     bottom = max(logs.min(), np.log(np.finfo(float).eps))
-    anchor = usable[int(np.argmin(np.abs(logs - 0.5 * (logs[0] + bottom))))]
+    anchor = usable[int(np.argmin(np.abs(logs - (0.25 * logs[0] + 0.75 * bottom))))]
     span = max(1.0, 0.3 * (logs[0] - bottom) / -np.log(rate))
     along = np.array([-0.5, 0.5]) * min(span, abscissa[-1])
     ax.plot(

@@ -270,6 +270,31 @@ class Instance:
     truth: Truth
     recipe: Recipe | None = None
 
+    @classmethod
+    def of(
+        cls,
+        problem: Problem,
+        factors: Factors,
+        *,
+        corrupted: Array | None = None,
+        recipe: Recipe | None = None,
+    ) -> Instance:
+        """A problem and the matrix that its data come from.
+
+        Parameters
+        ----------
+        problem : Problem
+            The problem.
+        factors : Factors
+            The true matrix.
+        corrupted : array of bool, optional
+            Which measurements are outliers.
+        recipe : Recipe, optional
+            How it was made.
+        """
+        values = factors.singular_values()
+        return cls(problem, Truth(factors, values, problem.objective(factors), corrupted), recipe)
+
 
 def observed(
     i: Any,

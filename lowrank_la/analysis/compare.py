@@ -97,8 +97,10 @@ class Run:
 
     @property
     def fit(self) -> RateFit | None:
-        """Rate of the relative error per iteration."""
+        """Rate of the relative error per iteration; None for a run that diverged."""
         if self.result is None or "rel_error" not in self.result.trace:
+            return None
+        if self.result.status is Status.DIVERGED:
             return None
         return fit_rate(self.result.trace["iteration"], self.result.trace["rel_error"])
 
@@ -434,7 +436,7 @@ def _solve(task: _Task, blank: Run, callback: Callable[[Any], None] | None) -> R
         max_time=task.budget.max_time,
         tol=task.budget.tol,
     )
-    if truth is not None and task.rank is None:
+    if truth is not None and task.rank is None and not solver.info.one_shot:
         result = replace(result, oracle_used=("rank", *result.oracle_used))
     predicted = None
     interrupted = result.status is Status.INTERRUPTED

@@ -34,7 +34,9 @@ def list_(
     if json:
         print_json(rows)
     else:
-        print_table(rows, left=tuple(rows[0]))
+        # A terminal has no room for more; `info NAME` has the rest.
+        short = [{"name": row["name"], "summary": row["summary"]} for row in rows]
+        print_table(short, left=("name", "summary"))
 
 
 def _solver_row(info: SolverInfo) -> dict[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -84,8 +84,8 @@ class Completion:
     n_iter: int
     seconds: float
     score: Score | None = None
-    row_labels: Array | None = field(default=None, repr=False)
-    column_labels: Array | None = field(default=None, repr=False)
+    row_labels: Array | None = None
+    column_labels: Array | None = None
 
     @property
     def shape(self) -> Shape:
@@ -163,6 +163,20 @@ class Completion:
             "score": None if self.score is None else vars(self.score),
         }
         return save(path, header, arrays)
+
+    def __repr__(self) -> str:
+        n1, n2 = self.shape
+        lines = [
+            f"{self.status.name} after {self.n_iter} sweeps: {self.reason}",
+            f"  table      {n1} x {n2}, mean {self.effects.mean:.4g}",
+            f"  low rank   rank {self.rank}, nuclear-norm weight {self.ridge:.3g}",
+        ]
+        if self.score is not None:
+            lines.append(
+                f"  held out   RMSE {self.score.low_rank:.4g} on {self.score.cells} cells "
+                f"(additive {self.score.additive:.4g}, mean {self.score.mean:.4g})"
+            )
+        return "\n".join(lines)
 
     @classmethod
     def load(cls, path: Any) -> Completion:

@@ -153,8 +153,11 @@ def _as_numbers(column: Any, path: Any, name: str) -> Array:
         numbers = values.astype(float)
         bad = np.flatnonzero(~np.isfinite(numbers))
     if bad.size:
+        given = values[bad[0]]
+        given = given.item() if isinstance(given, np.generic) else given
+        shown = "empty" if given is None or given != given else repr(given)
         raise FileFormatError(
-            f"{path}{_line(path, bad[0])}: {name} is {values[bad[0]]!r}, not a finite number "
+            f"{path}{_line(path, bad[0])}: {name} is {shown}, not a finite number "
             f"({bad.size} such record{'s' if bad.size > 1 else ''})"
         )
     return numbers

@@ -11,7 +11,7 @@ from .._random import Seed, stream
 from .._typing import Array, Shape
 from ..errors import InvalidInputError
 from ..factors import Factors
-from ..problem import Instance, Problem, Recipe, Truth
+from ..problem import Instance, Problem, Recipe
 
 SHAPES = ("linear", "geometric")
 KINDS = ("gaussian", "sign")
@@ -91,18 +91,14 @@ def gaussian_noise(seed: Seed, size: int, noise: float, dtype: np.dtype[Any]) ->
 def assemble(
     problem: Problem,
     truth: Factors,
-    values: Array,
     name: str,
     parameters: dict[str, Any],
     seed: Seed,
     corrupted: Array | None = None,
 ) -> Instance:
     """The instance with its truth and recipe."""
-    return Instance(
-        problem=problem,
-        truth=Truth(truth, values, problem.objective(truth), corrupted),
-        recipe=Recipe(name, {k: _plain(v) for k, v in parameters.items()}, seed),
-    )
+    recipe = Recipe(name, {k: _plain(v) for k, v in parameters.items()}, seed)
+    return Instance.of(problem, truth, corrupted=corrupted, recipe=recipe)
 
 
 def _plain(value: Any) -> Any:

@@ -103,7 +103,7 @@ def completion(
         "dtype": kind.name,
     }
     problem = Problem(operator, data)
-    return assemble(problem, truth, values, "completion", parameters, seed)
+    return assemble(problem, truth, "completion", parameters, seed)
 
 
 def _mask(

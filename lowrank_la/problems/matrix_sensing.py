@@ -129,4 +129,4 @@ def sensing(
         "storage": storage,
     }
     problem = Problem(operator, data, loss=loss, symmetric=bool(symmetric))
-    return assemble(problem, truth, values, "sensing", parameters, seed, corrupted)
+    return assemble(problem, truth, "sensing", parameters, seed, corrupted)

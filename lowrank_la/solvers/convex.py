@@ -74,7 +74,8 @@ class Convex(Solver):
     With ``problem.nuclear = 0``: ``min |X|_*`` subject to ``A(X) = y`` (or within
     `noise_bound`); symmetric problems: ``min trace(X)`` over X positive semidefinite.
     With ``problem.nuclear = w > 0``: ``min f(A(X) - y) + w |X|_*`` (half of it for symmetric
-    problems), the objective that the factored solvers minimise.
+    problems), the objective that the factored solvers minimise. A robust loss without a
+    weight is minimised alone, which takes as many measurements as unknowns.
 
     Update
     ------
@@ -124,14 +125,12 @@ class Convex(Solver):
                 f"{self.max_entries}. Use a factored solver, a smaller instance, or raise "
                 f"max_entries if you can wait"
             )
-        if (
-            problem.nuclear == 0.0
-            and self.noise_bound == 0.0
-            and not isinstance(problem.loss, Squared)
-        ):
+        unknowns = n1 * (n1 + 1) // 2 if problem.symmetric else n1 * n2
+        if _loss_alone(problem) and problem.data.size < unknowns:
             raise InvalidInputError(
-                f"convex with the loss {problem.loss} needs problem.nuclear > 0; without it "
-                f"the data are met exactly and the loss plays no part"
+                f"convex with {problem.loss} and nuclear=0 minimises the loss alone, and "
+                f"{problem.data.size} measurements do not determine {unknowns} unknowns; set "
+                f"problem.nuclear"
             )
         require("cvxpy", extra="convex", purpose="the convex baseline")
         return ConvexState(start.left, None if problem.symmetric else start.right)
@@ -165,7 +164,7 @@ class Convex(Solver):
         # Of order one, whatever the units of the data; losses scale with the data.
         unit = float(np.max(np.abs(problem.data)))
         data = problem.data / unit
-        if problem.nuclear:
+        if problem.nuclear or _loss_alone(problem):
             objective = _LOSSES[type(problem.loss)](cp, problem.loss, measured - data, unit)
             objective = objective + (problem.nuclear / unit) * nuclear
         else:
@@ -235,6 +234,11 @@ class Convex(Solver):
 
 def _right(state: ConvexState) -> Array:
     return state.left if state.right is None else state.right
+
+
+def _loss_alone(problem: Problem) -> bool:
+    """Whether there is nothing but a robust loss to minimise."""
+    return problem.nuclear == 0.0 and not isinstance(problem.loss, Squared)
 
 
 # With X in units of u = max |y| and objectives divided by u^2:

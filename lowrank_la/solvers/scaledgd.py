@@ -47,7 +47,7 @@ class ScaledGD(Descent):
     Assumptions
     -----------
     Smooth loss; the rank is that of the matrix, and the start is close (spectral); restricted
-    isometry, or incoherence and enough samples. With a constant step completion wants about
+    isometry, or incoherence and enough samples. With a constant step completion wants four to
     five times as many entries as degrees of freedom; with fewer use ``step_size="exact"``.
 
     Guarantee

@@ -1,4 +1,7 @@
-"""The public names: documented, keyword-only, and listed on the reference page."""
+"""The public names: documented and keyword-only.
+
+That each has an entry in the reference is checked by the build of the docs.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,6 @@ import dataclasses
 import inspect
 import re
 from enum import Enum
-from pathlib import Path
 
 import pytest
 from numpydoc.validate import validate
@@ -15,7 +17,6 @@ import lowrank_la as ll
 from lowrank_la.problems._registry import registry as generators
 from lowrank_la.solvers._registry import registry as solvers
 
-REFERENCE = Path(__file__).parents[2] / "docs" / "reference"
 MODULES = (
     "initial",
     "losses",
@@ -99,15 +100,6 @@ def test_public_functions_are_keyword_only_after_the_second_argument(path):
     # observed(i, j, values, shape) takes triples as they are written everywhere.
     allowed = 4 if value is ll.observed else 2
     assert len(positional) <= allowed, positional
-
-
-def test_every_public_name_is_on_a_reference_page():
-    text = "".join(p.read_text() for p in sorted(REFERENCE.rglob("*.md"))) + "".join(
-        p.read_text() for p in sorted(REFERENCE.rglob("*.rst"))
-    )
-    missing = [name for name in ll.__all__ if not re.search(rf"\b{name}\b", text)]
-    missing += [p for p in OBJECTS if not re.search(rf"\b{p.rpartition('.')[2]}\b", text)]
-    assert not missing
 
 
 def test_generators_have_examples_that_work():
