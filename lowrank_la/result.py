@@ -15,7 +15,7 @@ from ._typing import Array
 from .errors import FileFormatError, InvalidTypeError
 from .factors import Factors
 from .solvers import Solver, make_solver
-from .storage import read, save
+from .storage import read, save, unpacking
 from .trace import Trace
 
 __all__ = ["Result", "Status", "load"]
@@ -108,7 +108,8 @@ class Result:
         header, arrays = read(path)
         if header.get("kind") != "result":
             raise FileFormatError(f"{path} holds a {header.get('kind')}, not a result")
-        return unpack_result(header, arrays)
+        with unpacking(path):
+            return unpack_result(header, arrays)
 
     def __repr__(self) -> str:
         lines = [

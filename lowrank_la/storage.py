@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import tempfile
-import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
@@ -14,7 +13,7 @@ from typing import IO, Any
 import numpy as np
 
 from ._typing import Array
-from .errors import FileFormatError, InvalidTypeError, OutputError
+from .errors import FileFormatError, InvalidTypeError, LowRankError, OutputError
 
 FORMAT = "lowrank_la"
 VERSION = 1
@@ -96,12 +95,14 @@ def read(path: Any) -> tuple[dict[str, Any], dict[str, Array]]:
         If there is no such file, or it is none of ours.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
+        # Opened here, since NumPy leaves a file open that turns out to be none of its own.
+        with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
-        header = json.loads(str(arrays.pop("header")))
+        header = dict(json.loads(str(arrays.pop("header"))))
     except FileNotFoundError as error:
         raise FileFormatError(f"no file {path}") from error
-    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+    except Exception as error:
+        # A damaged archive raises classes of zipfile, zlib and json.
         raise FileFormatError(f"{path} was not written by lowrank_la: {error}") from error
     if header.get("format") != FORMAT or header.get("version") != VERSION:
         raise FileFormatError(
@@ -109,3 +110,20 @@ def read(path: Any) -> tuple[dict[str, Any], dict[str, Array]]:
             f"this release reads {FORMAT!r} version {VERSION}"
         )
     return header, arrays
+
+
+@contextlib.contextmanager
+def unpacking(path: Any) -> Iterator[None]:
+    """Turn what goes wrong while the parts of a file are put together into one clear error.
+
+    Raises
+    ------
+    FileFormatError
+        If a part is missing or does not fit.
+    """
+    try:
+        yield
+    except LowRankError:
+        raise
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        raise FileFormatError(f"{path} is incomplete or damaged: {error!r}") from error

@@ -26,7 +26,7 @@ from ..problem import Instance, Problem
 from ..problems import build
 from ..result import Result, Status, pack_result, unpack_result
 from ..solvers import Solver, make_solver
-from ..storage import read, save, whole_file
+from ..storage import read, save, unpacking, whole_file
 from ..trace import observers_from
 from .rates import RateFit, fit_rate
 
@@ -232,11 +232,12 @@ class Comparison:
         if header.get("kind") != "comparison":
             raise FileFormatError(f"{path} holds a {header.get('kind')}, not a comparison")
         runs = []
-        for index, entry in enumerate(header["runs"]):
-            packed = entry.pop("result")
-            result = None if packed is None else unpack_result(packed, arrays, f"{index}.")
-            runs.append(Run(result=result, **entry))
-        return cls(tuple(runs), header["recipes"])
+        with unpacking(path):
+            for index, entry in enumerate(header["runs"]):
+                packed = entry.pop("result")
+                result = None if packed is None else unpack_result(packed, arrays, f"{index}.")
+                runs.append(Run(result=result, **entry))
+            return cls(tuple(runs), header["recipes"])
 
     def __repr__(self) -> str:
         done = sum(run.result is not None for run in self.runs)

@@ -20,7 +20,7 @@ from ..factors import Factors, check_positions
 from ..operators.entries import EntrySampling
 from ..problem import Problem, observed
 from ..result import Status
-from ..storage import read, save
+from ..storage import read, save, unpacking
 from ._effects import AdditiveEffects
 from ._table import Triples, triples_from
 
@@ -190,21 +190,22 @@ class Completion:
         header, arrays = read(path)
         if header.get("kind") != "completion":
             raise FileFormatError(f"{path} holds a {header.get('kind')}, not a completed table")
-        return cls(
-            factors=Factors(arrays["left"], arrays["right"]),
-            effects=AdditiveEffects(
-                header["mean"], arrays["row_effects"], arrays["column_effects"]
-            ),
-            bounds=tuple(header["bounds"]) if header["bounds"] else None,
-            ridge=header["ridge"],
-            status=Status[header["status"]],
-            reason=header["reason"],
-            n_iter=header["n_iter"],
-            seconds=header["seconds"],
-            score=Score(**header["score"]) if header["score"] else None,
-            row_labels=arrays.get("row_labels"),
-            column_labels=arrays.get("column_labels"),
-        )
+        with unpacking(path):
+            return cls(
+                factors=Factors(arrays["left"], arrays["right"]),
+                effects=AdditiveEffects(
+                    header["mean"], arrays["row_effects"], arrays["column_effects"]
+                ),
+                bounds=tuple(header["bounds"]) if header["bounds"] else None,
+                ridge=header["ridge"],
+                status=Status[header["status"]],
+                reason=header["reason"],
+                n_iter=header["n_iter"],
+                seconds=header["seconds"],
+                score=Score(**header["score"]) if header["score"] else None,
+                row_labels=arrays.get("row_labels"),
+                column_labels=arrays.get("column_labels"),
+            )
 
 
 def complete(

@@ -109,13 +109,11 @@ def _read_columns(path: Path, names: list[str]) -> dict[str, Any]:
 
 def _read_npz(path: Path) -> dict[str, Any]:
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
             return {name: file[name] for name in file.files}
-    except (OSError, ValueError, EOFError) as error:
-        raise FileFormatError(f"cannot read {path}: {error}") from error
     except Exception as error:
-        # zipfile raises its own classes for a damaged archive.
-        raise FileFormatError(f"{path} is no NPZ file: {error}") from error
+        # zipfile and zlib raise their own classes for a damaged archive.
+        raise FileFormatError(f"cannot read {path} as NPZ: {error}") from error
 
 
 def _read_parquet(path: Path) -> dict[str, Any]:
