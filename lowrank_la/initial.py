@@ -153,7 +153,8 @@ def small_random(
     size = init_scale * np.sqrt(spectral_values(problem, 1, rng=seed)[0])
 
     def draw(name: str, n: int) -> Array:
-        factor = _gaussian(stream(seed, name), (n, rank), problem.dtype)
+        # Not the stream of the truth's factors: an instance may well have the same seed.
+        factor = _gaussian(stream(seed, f"start {name}"), (n, rank), problem.dtype)
         return (size / np.sqrt(n)).astype(factor.real.dtype) * factor
 
     left = draw("left", problem.shape[0])
@@ -192,7 +193,7 @@ def near(
     def perturb(name: str, factor: Array) -> Array:
         wide = np.zeros((factor.shape[0], rank), problem.dtype)
         wide[:, : truth.rank] = factor
-        noise = _gaussian(stream(seed, name), wide.shape, problem.dtype)
+        noise = _gaussian(stream(seed, f"perturbation {name}"), wide.shape, problem.dtype)
         size = distance * np.linalg.norm(factor) / np.linalg.norm(noise)
         return wide + noise * size.astype(noise.real.dtype)
 

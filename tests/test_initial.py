@@ -139,6 +139,19 @@ def test_near_with_more_columns(sensing):
     assert X.distance(sensing.truth.factors) < 0.1 * sensing.truth.factors.norm()
 
 
+@pytest.mark.parametrize("kind", ["gaussian", "sign"])
+def test_a_start_of_the_seed_of_the_instance_knows_nothing_of_the_truth(kind):
+    # Both came from the stream "left" once, and had the same column space.
+    instance = ll.problems.sensing((60, 50), 2, measurements=300, factors=kind, rng=7)
+    truth = instance.truth.factors.balanced()
+    moved = initial.near(instance, rng=7)
+    perturbation = ll.Factors(moved.left - truth.left, moved.right - truth.right)
+    for X in (initial.small_random(instance.problem, 2, rng=7), perturbation):
+        for mine, exact in ((X.left, truth.left), (X.right, truth.right)):
+            a, b = np.linalg.qr(mine)[0], np.linalg.qr(exact)[0]
+            assert np.linalg.norm(a.T @ b, 2) < 0.7
+
+
 # --- start_from: what people may pass as `start` ---
 
 
