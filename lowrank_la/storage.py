@@ -6,14 +6,21 @@ import contextlib
 import json
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 
+from ._lazy import require
 from ._typing import Array
-from .errors import FileFormatError, InvalidTypeError, LowRankError, OutputError
+from .errors import (
+    FileFormatError,
+    InvalidInputError,
+    InvalidTypeError,
+    LowRankError,
+    OutputError,
+)
 
 FORMAT = "lowrank_la"
 VERSION = 1
@@ -73,6 +80,46 @@ def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
+
+
+def write_table(path: Any, columns: Mapping[str, Any]) -> Path:
+    """Write columns of one length to a CSV, JSON, Parquet or NPZ file, by suffix.
+
+    Parameters
+    ----------
+    path : str or path
+        Where to; the suffix is ``.csv``, ``.json``, ``.parquet`` or ``.npz``.
+    columns : mapping from str to array
+        The columns.
+
+    Returns
+    -------
+    Path
+
+    Raises
+    ------
+    InvalidInputError
+        For another suffix.
+    OutputError
+        If it cannot be written; no half-written file is left.
+    """
+    target = Path(path)
+    writers: dict[str, tuple[str, Callable[[Any, IO[Any]], Any]]] = {
+        ".csv": ("w", lambda frame, file: frame.to_csv(file, index=False)),
+        ".json": ("w", lambda frame, file: frame.to_json(file, orient="records", indent=1)),
+        ".parquet": ("wb", lambda frame, file: frame.to_parquet(file, index=False)),
+    }
+    if target.suffix == ".npz":
+        with whole_file(target) as file:
+            np.savez(file, allow_pickle=False, **columns)
+        return target
+    if target.suffix not in writers:
+        raise InvalidInputError(f"cannot write {target.name}; use .npz, {', '.join(writers)}")
+    pandas = require("pandas", extra="tables", purpose=f"writing {target.suffix}")
+    mode, write = writers[target.suffix]
+    with whole_file(target, mode) as file:
+        write(pandas.DataFrame(columns), file)
+    return target
 
 
 def save(path: Any, header: Mapping[str, Any], arrays: Mapping[str, Array]) -> Path:

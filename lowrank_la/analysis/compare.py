@@ -26,7 +26,7 @@ from ..problem import Instance, Problem
 from ..problems import build
 from ..result import Result, Status, pack_result, unpack_result
 from ..solvers import Solver, make_solver
-from ..storage import read, save, unpacking, whole_file
+from ..storage import read, save, unpacking, write_table
 from ..trace import observers_from
 from .rates import RateFit, fit_rate
 
@@ -185,20 +185,8 @@ class Comparison:
         target = Path(path)
         if target.suffix in ("", ".npz"):
             return self._save_all(target)
-        table = self.to_pandas()
-        writers: dict[str, tuple[str, Callable[[Any], Any]]] = {
-            ".csv": ("w", lambda file: table.to_csv(file, index=False)),
-            ".json": ("w", lambda file: table.to_json(file, orient="records", indent=1)),
-            ".parquet": ("wb", lambda file: table.to_parquet(file, index=False)),
-        }
-        if target.suffix not in writers:
-            raise InvalidInputError(
-                f"cannot write {target.suffix!r}; use .npz, {', '.join(writers)}"
-            )
-        mode, write = writers[target.suffix]
-        with whole_file(target, mode) as file:
-            write(file)
-        return target
+        rows = self.rows()
+        return write_table(target, {name: [row[name] for row in rows] for name in rows[0]})
 
     def _save_all(self, target: Path) -> Path:
         headers, arrays = [], {}

@@ -10,8 +10,8 @@ import numpy as np
 
 from .._lazy import require
 from .._typing import Array
-from ..errors import FileFormatError, InvalidInputError, unknown_name
-from ..storage import whole_file
+from ..errors import FileFormatError, unknown_name
+from ..storage import write_table
 from ._table import Triples
 
 __all__ = ["read_positions", "read_triples", "write_table"]
@@ -174,32 +174,3 @@ def _index(column: Any, path: Any, name: str) -> tuple[Array, Array]:
         raise FileFormatError(f"{path}{_line(path, bad[0])}: {name} is empty")
     labels, index = np.unique(values, return_inverse=True)
     return index.ravel(), labels
-
-
-def write_table(
-    path: Any, columns: dict[str, Array], *, formats: tuple[str, ...] = (".csv", ".parquet", ".npz")
-) -> Path:
-    """Write columns of one length to a CSV, Parquet or NPZ file, by suffix.
-
-    Raises
-    ------
-    InvalidInputError
-        For another suffix.
-    OutputError
-        If it cannot be written; no half-written file is left.
-    """
-    target = Path(path)
-    if target.suffix not in formats:
-        raise InvalidInputError(f"cannot write {target.name}; use one of {', '.join(formats)}")
-    if target.suffix == ".npz":
-        with whole_file(target) as file:
-            np.savez(file, allow_pickle=False, **columns)  # type: ignore[arg-type]
-        return target
-    pandas = require("pandas", extra="tables", purpose="writing tables")
-    frame = pandas.DataFrame(columns)
-    with whole_file(target, "w" if target.suffix == ".csv" else "wb") as file:
-        if target.suffix == ".csv":
-            frame.to_csv(file, index=False)
-        else:
-            frame.to_parquet(file, index=False)
-    return target

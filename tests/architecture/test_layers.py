@@ -35,7 +35,7 @@ LAYERS = {
     "gauss_newton": 4.1,
     "problems": 5,
     "solvers": 5,
-    "storage": 0.1,
+    "storage": 0.2,
     "trace": 6,
     "result": 6.1,
     "stopping": 6.2,
