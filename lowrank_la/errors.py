@@ -80,6 +80,7 @@ class UnderdeterminedWarning(LowRankWarning):
 def unknown_name(kind: str, given: object, known: Iterable[str]) -> UnknownNameError:
     """The error for a misspelt name, with the nearest known one."""
     names = sorted(known)
-    near = difflib.get_close_matches(str(given), names, n=1)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
+    lowered = {name.lower(): name for name in names}
+    near = difflib.get_close_matches(str(given).lower(), lowered, n=1)
+    hint = f"; did you mean {lowered[near[0]]!r}?" if near else ""
     return UnknownNameError(f"no {kind} named {given!r}{hint} (available: {', '.join(names)})")
