@@ -107,7 +107,7 @@ def test_options_are_checked_when_the_solver_is_made():
         solvers.AltMin(ridge=-1.0)
     with pytest.raises(LowRankError, match="ridge must be finite"):
         solvers.AltMin(ridge=float("inf"))
-    with pytest.raises(LowRankError, match="no CVXPY backend named 'clarabel'.* CLARABEL"):
+    with pytest.raises(LowRankError, match="'clarabel'; did you mean 'CLARABEL'"):
         solvers.Convex(backend="clarabel")
     with pytest.raises(LowRankError, match="accuracy must lie in"):
         solvers.Convex(accuracy=1.0)
@@ -123,6 +123,7 @@ def test_options_are_frozen():
 def test_the_nearest_name_is_offered():
     text = str(unknown_name("fruit", "aple", ["apple", "pear"]))
     assert text == "no fruit named 'aple'; did you mean 'apple'? (available: apple, pear)"
+    assert "did you mean 'SCS'" in str(unknown_name("backend", "scs", ["CLARABEL", "SCS"]))
     assert "did you mean" not in str(unknown_name("fruit", "stone", ["apple", "pear"]))
 
 
