@@ -28,7 +28,8 @@ docs: $(VENV)/docs.stamp  ## HTML pages in docs/_build/html, and the code shown 
 	$(BIN)/sphinx-build -W --keep-going -q -b doctest docs docs/_build/doctest
 
 bench: $(VENV)/test.stamp  ## kernels against peers and floors; rewrites docs/performance.md
-	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks run
+	$(BIN)/python -m benchmarks report
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
