@@ -127,11 +127,12 @@ def convergence(
         ax.set_xlabel(LABELS[x])
         ax.set_ylabel(LABELS.get(y, y))
         if x == "seconds":
-            # Solvers differ by orders of magnitude in time.
-            ax.set_xscale("log")
+            # Solvers differ by orders of magnitude in time. (A run of one look took none.)
+            if max(ends) > 0:
+                ax.set_xscale("log")
         else:
             ax.set_xlim(0, max(1.0, 1.02 * max(ends)))
-        if predicted and x == "iteration" and any(run.predicted_rate for run in done):
+        if any(line.get_label() == "_predicted" for line in ax.get_lines()):
             ax.plot([], [], color="0.3", linewidth=0.9, dashes=(4, 2), label="predicted rate")
         # Above the axes: inside, it would lie on a curve sooner or later.
         legend = ax.legend(
