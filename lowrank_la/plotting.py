@@ -205,8 +205,10 @@ def _draw(ax: Any, curve: _Curve, x: str, y: str, predicted: bool, shared: set[s
     ax.plot(abscissa, middle, color=colour, linestyle=curve.dashes, label=label)
     if len(results) > 1:
         ax.fill_between(abscissa, low, high, color=colour, alpha=0.15, linewidth=0)
-    rate = runs[0].predicted_rate
-    if predicted and x == "iteration" and rate and 0 < rate < 1:
+    # As the curve is the middle one of the repeats, so is the slope.
+    rates = [run.predicted_rate for run in runs if run.predicted_rate is not None]
+    rate = float(np.median(rates)) if rates else 0.0
+    if predicted and x == "iteration" and 0 < rate < 1:
         _draw_prediction(ax, abscissa, middle, rate, colour)
     return float(abscissa[-1])
 

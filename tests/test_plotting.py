@@ -39,6 +39,11 @@ def predictions(ax):
     return [line for line in ax.get_lines() if line.get_label() == "_predicted"]
 
 
+def slope(line):
+    (x0, x1), (y0, y1) = line.get_xdata(), line.get_ydata()
+    return (y1 / y0) ** (1 / (x1 - x0))
+
+
 def legend(ax):
     return [text.get_text() for text in ax.get_legend().get_texts()]
 
@@ -91,11 +96,10 @@ def test_predicted_slopes(race):
     lines = predictions(ax)
     assert len(lines) == 2
     for line, run in zip(lines, race.runs, strict=True):
-        x, y = line.get_xdata(), line.get_ydata()
-        assert (y[1] / y[0]) ** (1 / (x[1] - x[0])) == pytest.approx(run.predicted_rate)
+        assert slope(line) == pytest.approx(run.predicted_rate)
         assert line.get_color() == curves(ax)[run.solver].get_color()
         assert line.get_linewidth() < curves(ax)[run.solver].get_linewidth()
-        assert 0 <= x[0] < x[1]
+        assert line.get_xdata()[0] >= 0
     assert "predicted rate" in legend(ax)
 
 
@@ -137,6 +141,12 @@ def test_a_band_over_repeats(repeated):
         band = vertices[vertices[:, 0] == k, 1]
         assert band.min() == pytest.approx(errors[:, k].min())
         assert band.max() == pytest.approx(errors[:, k].max())
+
+
+def test_the_predicted_slope_of_repeats_is_the_middle_one(repeated):
+    rates = [run.predicted_rate for run in repeated.runs if run.solver == "gd"]
+    line = predictions(plotting.convergence(repeated))[0]
+    assert slope(line) == pytest.approx(np.median(rates))
 
 
 def test_no_band_without_repeats(race):
