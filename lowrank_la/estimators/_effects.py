@@ -52,6 +52,11 @@ class AdditiveEffects:
         """The mean alone."""
         return cls(mean, np.zeros(shape[0]), np.zeros(shape[1]))
 
+    def penalty(self, damping: float) -> float:
+        """Their share of the objective, ``damping/2 (|rows|^2 + |columns|^2)``."""
+        squares = np.sum(self.rows**2) + np.sum(self.columns**2)
+        return 0.5 * damping * float(squares)
+
     def at(self, i: Array, j: Array) -> Array:
         """The effects at positions."""
         return np.asarray(self.mean + self.rows[i] + self.columns[j])

@@ -264,7 +264,7 @@ def complete(
     rng : int, Generator or None
         Source of randomness of the hold-out and of the start.
     progress : callable, optional
-        Called as ``progress(sweep, objective)``.
+        Called as ``progress(sweep, objective)`` after every sweep.
 
     Returns
     -------
@@ -420,7 +420,8 @@ class _Fitter:
             factors = result.factors
             before, fitted = fitted, operator.forward(factors)
             if self.progress is not None:
-                self.progress(sweep, float(result.trace["objective"][-1]))
+                objective = float(result.trace["objective"][-1])
+                self.progress(sweep, objective + effects.penalty(self.damping))
             if interrupted():
                 verdict = (Status.INTERRUPTED, f"interrupted after {sweep} sweeps")
                 break
