@@ -71,7 +71,7 @@ def read_positions(path: Any, table: Any, *, row: str, column: str) -> tuple[Arr
         bad = np.flatnonzero(labels[index] != given)
         if bad.size:
             raise FileFormatError(
-                f"{path}{_line(path, bad[0])}: {name} {given[bad[0]]!r} is not in the table"
+                f"{path}{_line(path, bad[0])}: {name} {_shown(given[bad[0]])} is not in the table"
             )
         found.append(index)
     return found[0], found[1]
@@ -82,6 +82,11 @@ def _line(path: Any, record: int) -> str:
     if Path(path).suffix in (".npz", ".parquet"):
         return f", record {record}"
     return f", line {record + 2}"
+
+
+def _shown(value: Any) -> str:
+    value = value.item() if isinstance(value, np.generic) else value
+    return "empty" if value is None or value != value else repr(value)
 
 
 def _read_columns(path: Path, names: list[str]) -> dict[str, Any]:
@@ -151,11 +156,8 @@ def _as_numbers(column: Any, path: Any, name: str) -> Array:
         numbers = values.astype(float)
         bad = np.flatnonzero(~np.isfinite(numbers))
     if bad.size:
-        given = values[bad[0]]
-        given = given.item() if isinstance(given, np.generic) else given
-        shown = "empty" if given is None or given != given else repr(given)
         raise FileFormatError(
-            f"{path}{_line(path, bad[0])}: {name} is {shown}, not a finite number "
+            f"{path}{_line(path, bad[0])}: {name} is {_shown(values[bad[0]])}, not a finite number "
             f"({bad.size} such record{'s' if bad.size > 1 else ''})"
         )
     return numbers
