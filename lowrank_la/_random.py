@@ -23,7 +23,9 @@ def seed_of(rng: Any) -> Seed:
     """
     if isinstance(rng, (int, np.integer)) and not isinstance(rng, bool) and rng >= 0:
         return int(rng)
-    if isinstance(rng, (list, tuple)) and all(isinstance(v, (int, np.integer)) for v in rng):
+    if isinstance(rng, (list, tuple)) and all(
+        isinstance(v, (int, np.integer)) and v >= 0 for v in rng
+    ):
         return [int(v) for v in rng]
     try:
         generator = np.random.default_rng(rng)

@@ -15,7 +15,6 @@ from ._interrupts import interrupts
 from ._progress import progress_line
 from .errors import (
     ConvergenceWarning,
-    InvalidInputError,
     InvalidTypeError,
     SolverBreakdownError,
     UnderdeterminedWarning,
@@ -77,7 +76,9 @@ def solve(
         Rank searched for. Needed unless the start or an Instance has it.
     start : str, Factors, callable, Result or state, optional
         "spectral", "small_random", factors, a function ``(problem, rank, *, rng)``, or a
-        result (or its state) to continue bit for bit. Default: what the solver is meant for.
+        result (or its state). With the same solver, options and problem a result is continued
+        bit for bit; otherwise the run begins at its factors. Default: what the solver is meant
+        for.
     init_scale : float, optional
         Scale of the "small_random" start.
     stop : Stop, optional
@@ -219,32 +220,27 @@ def _prepare(
     refuse_if_unfit(solver, problem)
     oracle = [name for name in solver.info.oracle if getattr(solver, name) is not None]
     oracle += list(getattr(getattr(solver, "rule", None), "oracle", ()))
-    state = start.state if isinstance(start, Result) else start
-    if isinstance(state, solver.state_type):
-        X = solver.factors(state)
-        if X.shape != problem.shape:
-            raise InvalidInputError(
-                f"the state is of a {X.shape[0]} x {X.shape[1]} matrix, the problem is "
-                f"{problem.shape[0]} x {problem.shape[1]}"
-            )
-        begin: Any = _copy_state(state)
+    previous = start.state if isinstance(start, Result) else start
+    if isinstance(previous, solver.state_type) and _may_resume(solver, start):
+        start = solver.factors(previous)
     else:
-        if isinstance(start, Result):
-            # Another solver goes on from the factors.
-            state = start.factors
-        if rank is None and not isinstance(state, Factors):
-            if solver.info.one_shot:
-                # Its answer depends neither on a start nor on its rank.
-                rank = 1
-            elif truth is not None:
-                rank = truth.factors.rank
-                oracle.append("rank")
-        name = solver.info.start if state is None else state
-        begin = start_from(
-            problem, name, rank, init_scale=init_scale, rng=0 if rng is None else rng
-        )
-        X = begin
-    if (few := underdetermined(problem, X.rank, solver)) is not None:
+        # Another solver goes on from the factors.
+        start, previous = start.factors if isinstance(start, Result) else start, None
+    if rank is None and not isinstance(start, Factors):
+        if solver.info.one_shot:
+            # Its answer depends neither on a start nor on its rank.
+            rank = 1
+        elif truth is not None:
+            rank = truth.factors.rank
+            oracle.append("rank")
+    begin = start_from(
+        problem,
+        solver.info.start if start is None else start,
+        rank,
+        init_scale=init_scale,
+        rng=0 if rng is None else rng,
+    )
+    if (few := underdetermined(problem, begin.rank, solver)) is not None:
         warnings.warn(few, UnderdeterminedWarning, stacklevel=3)
     if callback is not None and not callable(callback):
         raise InvalidTypeError(f"callback must be a function of a view, got {callback!r}")
@@ -256,6 +252,7 @@ def _prepare(
         truth=truth,
         solver=solver,
         begin=begin,
+        previous=previous,
         stops=_stops(problem, solver, stop, tol, max_iter, max_time),
         tol=tol,
         observers=observers_from(observe, truth is not None),
@@ -268,10 +265,9 @@ def _prepare(
     )
 
 
-def _copy_state(state: Any) -> Any:
-    from dataclasses import replace
-
-    return replace(state)
+def _may_resume(solver: Solver, start: Any) -> bool:
+    """Whether a result is this solver's; a bare state is taken at its type's word."""
+    return not isinstance(start, Result) or start.solver.info.name == solver.info.name
 
 
 def _stops(
@@ -321,7 +317,8 @@ class _Loop:
     problem: Problem
     truth: Truth | None
     solver: Solver
-    begin: Any
+    begin: Factors
+    previous: Any
     stops: list[Stop]
     tol: float | None
     observers: dict[str, Callable[[View], float]]
@@ -346,12 +343,11 @@ class _Loop:
 
     def views(self) -> Iterator[View]:
         begun = time.perf_counter()
-        if isinstance(self.begin, Factors):
-            # A non-finite number is looked at right after; NumPy's warnings add nothing.
-            with np.errstate(all="ignore"):
-                self.state = self.solver.init(self.problem, self.begin)
-        else:
-            self.state = self.begin
+        # A non-finite number is looked at right after; NumPy's warnings add nothing.
+        with np.errstate(all="ignore"):
+            self.state = self.solver.init(self.problem, self.begin)
+        if self.previous is not None:
+            self.solver.resume(self.state, self.previous)
         self.trace.init_seconds = time.perf_counter() - begun
         self._blow_up = BLOW_UP * self.problem.loss.value(self.problem.data)
         saved = time.monotonic()
@@ -380,6 +376,8 @@ class _Loop:
             if self.solver.info.one_shot:
                 # There is no iterate to give back.
                 raise
+            if view.stationarity <= np.sqrt(np.finfo(view.X.dtype).eps):
+                return Verdict(Status.STALLED, f"at a stationary point: {error}")
             return Verdict(Status.DIVERGED, str(error))
         except KeyboardInterrupt:
             return Verdict(Status.INTERRUPTED, f"interrupted in iteration {view.iteration + 1}")

@@ -91,7 +91,8 @@ class _Coordinates:
 
     def __init__(self, problem: Problem, X: Factors, metric: tuple[Array, Array]) -> None:
         self.problem, self.X = problem, X
-        self.kind = X.dtype
+        # Lanczos runs in double precision whatever the problem's type.
+        self.kind = np.result_type(X.dtype, np.float64)
         self.roots = [_inverse_root(m) for m in metric]
         self.rows = [X.left.shape[0]] if problem.symmetric else [*X.shape]
         self.size = sum(self.rows) * X.rank * (2 if self.kind.kind == "c" else 1)

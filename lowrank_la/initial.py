@@ -60,7 +60,10 @@ def _backprojection(problem: Problem, k: int, rng: Any) -> tuple[Array, Array, A
         return vectors[:, order], values[order], vectors[:, order]
     if k >= min(n1, n2) - 1:
         # The factors asked for are then as large as the matrix itself.
-        u, s, vh = np.linalg.svd(right(np.eye(n2, dtype=dtype)), full_matrices=False)
+        dense = (
+            left(np.eye(n1, dtype=dtype)).conj().T if n1 < n2 else right(np.eye(n2, dtype=dtype))
+        )
+        u, s, vh = np.linalg.svd(dense, full_matrices=False)
         return u[:, :k], s[:k], vh[:k].conj().T
     linear = LinearOperator(
         (n1, n2), matvec=right, rmatvec=left, matmat=right, rmatmat=left, dtype=dtype
@@ -234,7 +237,10 @@ def start_from(
             )
         if start.dtype.kind == "c" and problem.dtype.kind != "c":
             raise InvalidInputError("the problem is real but the start is complex")
-        return start.astype(problem.dtype)
+        _check.rank_of(start.rank, problem.shape)
+        start = start.astype(problem.dtype)
+        # Only a symmetric problem moves one factor for both.
+        return start if problem.symmetric else Factors(start.left, start.right.copy())
     if not isinstance(start, str) and not callable(start):
         raise InvalidTypeError(
             f"start must be a name ({', '.join(STARTS)}), Factors(left, right), a function or a "

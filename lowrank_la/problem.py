@@ -90,7 +90,9 @@ class Problem:
                 f"lowrank_la.losses.Squared()"
             )
         data = _check.vector(self.data, "data", size=self.operator.size)
-        if data.size and not data.any():
+        if data.size == 0:
+            raise InvalidInputError("no measurement; give at least one")
+        if not data.any():
             raise InvalidInputError("all data are zero: the zero matrix fits them")
         object.__setattr__(self, "data", data)
         object.__setattr__(self, "nuclear", _check.number(self.nuclear, "nuclear", low=0.0))

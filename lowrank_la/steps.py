@@ -160,7 +160,7 @@ class Backtracking:
     oracle: ClassVar[tuple[str, ...]] = ()
 
     def __post_init__(self) -> None:
-        _check.number(self.initial, "initial", low=0.0)
+        _check.number(self.initial, "initial", low=1e-300, high=1e300)
         _check.number(self.shrink, "shrink", low=0.01, high=0.99)
         _check.number(self.growth, "growth", low=1.0)
         _check.number(self.sufficient, "sufficient", low=0.0, high=0.5)

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import tempfile
+import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
@@ -111,7 +112,7 @@ def write_table(path: Any, columns: Mapping[str, Any]) -> Path:
     }
     if target.suffix == ".npz":
         with whole_file(target) as file:
-            np.savez(file, allow_pickle=False, **columns)
+            _write_npz(file, columns)
         return target
     if target.suffix not in writers:
         raise InvalidInputError(f"cannot write {target.name}; use .npz, {', '.join(writers)}")
@@ -124,13 +125,27 @@ def write_table(path: Any, columns: Mapping[str, Any]) -> Path:
 
 def save(path: Any, header: Mapping[str, Any], arrays: Mapping[str, Array]) -> Path:
     """Write a header and arrays to an .npz file; returns its path."""
+    check_folder(path)
     target = Path(path)
+    if target.is_dir():
+        raise OutputError(f"cannot write {target}: it is a folder")
     if not target.suffix:
         target = target.with_suffix(".npz")
     text = json.dumps({"format": FORMAT, "version": VERSION, **header})
     with whole_file(target) as file:
-        np.savez(file, allow_pickle=False, header=np.array(text), **arrays)  # type: ignore[arg-type]
+        _write_npz(file, {"header": np.array(text), **arrays})
     return target
+
+
+def _write_npz(file: IO[bytes], arrays: Mapping[str, Any]) -> None:
+    # Unlike numpy.savez, without names that arrays cannot have.
+    with zipfile.ZipFile(file, "w") as archive:
+        for name, values in arrays.items():
+            array = np.asarray(values)
+            if array.dtype.kind == "O":
+                array = array.astype(str)
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as entry:
+                np.lib.format.write_array(entry, array, allow_pickle=False)
 
 
 def read(path: Any) -> tuple[dict[str, Any], dict[str, Array]]:
@@ -143,7 +158,7 @@ def read(path: Any) -> tuple[dict[str, Any], dict[str, Array]]:
     """
     try:
         # Opened here, since NumPy leaves a file open that turns out to be none of its own.
-        with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
+        with open(Path(path), "rb") as raw, np.load(raw, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
         header = dict(json.loads(str(arrays.pop("header"))))
     except FileNotFoundError as error:

@@ -51,7 +51,7 @@ class View:
 
     @cached_property
     def _evaluation(self) -> Evaluation | None:
-        return self.solver.evaluation(self.state)
+        return self.solver.evaluation(self.problem, self.state)
 
     @cached_property
     def objective(self) -> float:
@@ -74,6 +74,10 @@ class View:
         if X.symmetric:
             square *= 2
         size = self.problem.operator.isometry * X.norm()
+        shrinks = self.problem.nuclear > 0 or getattr(self.solver, "ridge", 0.0) > 0
+        if size == 0.0 and square == 0.0 and shrinks:
+            # The weight has shrunk the matrix to zero, which is then the answer.
+            return 0.0
         return float(np.sqrt(square)) / size if size > 0 else float("inf")
 
     @cached_property

@@ -357,7 +357,7 @@ def test_another_solver_goes_on_from_the_factors(completion):
 
 def test_a_state_of_another_shape_is_refused(sensing, completion):
     state = ll.solve(completion, "gd", max_iter=1).state
-    with pytest.raises(InvalidInputError, match="the state is of a 40 x 30 matrix, the problem"):
+    with pytest.raises(InvalidInputError, match="start is 40 x 30, the problem 15 x 12"):
         ll.solve(sensing, "gd", start=state)
 
 

@@ -186,19 +186,21 @@ def test_a_full_disk_is_one_clear_error_and_leaves_nothing(write, race, tmp_path
 
 @EACH_WRITER
 def test_a_folder_that_does_not_exist(write, race, tmp_path):
-    with pytest.raises(OutputError, match=r"cannot write .*out\.\w+: No such file"):
+    with pytest.raises(
+        OutputError, match=r"cannot write .*out\.\w+: (No such file|there is no folder)"
+    ):
         write(race, tmp_path / "no")
     assert not (tmp_path / "no").exists()
 
 
 def test_a_disk_that_fills_up_while_writing(race, tmp_path, monkeypatch):
-    def half(file, **arrays):
+    def half(file, *rest, **options):
         file.write(b"half of")
         full_disk()
 
     path = tmp_path / "out.npz"
     path.write_text("old")
-    monkeypatch.setattr(np, "savez", half)
+    monkeypatch.setattr(np.lib.format, "write_array", half)
     with pytest.raises(OutputError, match="No space left"):
         race.save(path)
     assert [p.name for p in tmp_path.iterdir()] == ["out.npz"]
@@ -219,7 +221,7 @@ def test_a_folder_that_may_not_be_written(write, race, tmp_path, monkeypatch):
 
 def test_a_folder_in_the_place_of_the_file(race, tmp_path):
     (tmp_path / "out.npz").mkdir()
-    with pytest.raises(OutputError, match="Is a directory"):
+    with pytest.raises(OutputError, match=r"Is a directory|it is a folder"):
         race.save(tmp_path / "out.npz")
     assert [p.name for p in tmp_path.iterdir()] == ["out.npz"]
 

@@ -317,7 +317,7 @@ def compare(
             solver=solver,
             repeat=repeat,
             rank=rank,
-            start="spectral" if start is None else start,
+            start=_common_start(start),
             init_scale=init_scale,
             observe=observe,
             budget=budget,
@@ -432,6 +432,12 @@ def _solve(task: _Task, blank: Run, callback: Callable[[Any], None] | None) -> R
     if truth is not None and start.rank == truth.factors.rank and not interrupted:
         predicted = solver.local_rate(problem, truth.factors)
     return replace(blank, result=result, predicted_rate=predicted)
+
+
+def _common_start(start: Any) -> Any:
+    if start is None:
+        return "spectral"
+    return start.factors if isinstance(start, Result) else start
 
 
 def _labelled_instances(instances: Any) -> dict[str, Instance | Problem]:

@@ -8,7 +8,7 @@ import sys
 def main() -> None:
     """Entry point of ``lowrank-la``."""
     try:
-        from .main import run
+        from ._application import run
 
         run()
     except KeyboardInterrupt:

@@ -61,6 +61,7 @@ def race(
         solver_info(name)
     if start not in STARTS:
         raise unknown_name("start", start, STARTS)
+    budget = Budget(max_iter=max_iter, max_time=max_time)
     instance = _instance(
         problem,
         (rows, columns),
@@ -78,7 +79,6 @@ def race(
     except OSError as error:
         raise OutputError(f"cannot make the folder {out}: {error.strerror}") from error
     stderr.print(f"{instance.recipe}", markup=False, highlight=False, soft_wrap=True)
-    budget = Budget(max_iter=max_iter, max_time=max_time)
     with _Board(names, max_iter) as board:
         comparison = compare(
             instance,

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from .._check import vector
 from .._typing import Array
-from ..errors import InvalidInputError
+from ..errors import InvalidInputError, InvalidTypeError
 from ..factors import Factors
 from ._protocol import ABILITIES, MeasurementOperator, matrix_of
 
 __all__ = ["Counted", "Stacked", "Subset", "Weighted"]
+
+
+def _operator(value: Any) -> MeasurementOperator:
+    if not isinstance(value, MeasurementOperator):
+        raise InvalidTypeError(f"expected a measurement operator, got {type(value).__name__}")
+    return value
 
 
 class Subset:
@@ -34,9 +41,10 @@ class Subset:
     """
 
     def __init__(self, base: MeasurementOperator, index: Any) -> None:
-        positions = np.arange(base.size)
+        positions = np.arange(_operator(base).size)
+        chosen = np.asarray(index)
         try:
-            self.index = positions[np.asarray(index)]
+            self.index = positions[chosen if chosen.size else chosen.astype(int)]
         except IndexError as error:
             raise InvalidInputError(f"index does not fit {base.size} measurements") from error
         if self.index.ndim != 1 or np.unique(self.index).size != self.index.size:
@@ -84,7 +92,7 @@ class Weighted:
     """
 
     def __init__(self, base: MeasurementOperator, weights: Any) -> None:
-        self.base = base
+        self.base = _operator(base)
         self.weights = vector(weights, "weights", size=base.size)
         if self.weights.dtype.kind == "c" or not self.weights.any():
             raise InvalidInputError("weights must be real and not all zero")
@@ -128,7 +136,9 @@ class Stacked:
     """
 
     def __init__(self, parts: Sequence[MeasurementOperator]) -> None:
-        self.parts = tuple(parts)
+        if not isinstance(parts, Sequence):
+            raise InvalidTypeError(f"parts must be a sequence of operators, got {parts!r}")
+        self.parts = tuple(_operator(part) for part in parts)
         shapes = {part.shape for part in self.parts}
         if len(shapes) != 1:
             raise InvalidInputError(f"parts must have one shape, got {sorted(shapes)}")
@@ -178,34 +188,30 @@ class Counted:
     """
 
     def __init__(self, base: MeasurementOperator) -> None:
-        self.base = base
+        self.base = _operator(base)
         self.calls: Counter[str] = Counter()
+        self.shape, self.dtype, self.size = base.shape, base.dtype, base.size
+        self.isometry = base.isometry
+        # Set on the instance, where protocols look for them.
+        for name in ABILITIES:
+            if hasattr(base, name):
+                setattr(self, name, partial(self._call, name))
+        for name in ("prepare", "row_counts", "column_counts"):
+            if hasattr(base, name):
+                setattr(self, name, getattr(base, name))
 
-    def __getattr__(self, name: str) -> Any:
-        # Only reached for what is not set above; "base" itself is missing while unpickling.
-        if name.startswith("__") or name == "base":
-            raise AttributeError(name)
-        value = getattr(self.base, name)
-        if name not in ABILITIES:
-            return value
-
-        def counted(*args: Any, **kwargs: Any) -> Any:
-            self.calls[name] += 1
-            return value(*args, **kwargs)
-
-        return counted
+    def _call(self, name: str, *args: Any, **kwargs: Any) -> Any:
+        self.calls[name] += 1
+        return getattr(self.base, name)(*args, **kwargs)
 
     def forward(self, X: Factors) -> Array:
         """As the base."""
-        self.calls["forward"] += 1
-        return self.base.forward(X)
+        return self._call("forward", X)
 
     def adjoint_right(self, z: Array, R: Array) -> Array:
         """As the base."""
-        self.calls["adjoint_right"] += 1
-        return self.base.adjoint_right(z, R)
+        return self._call("adjoint_right", z, R)
 
     def adjoint_left(self, z: Array, L: Array) -> Array:
         """As the base."""
-        self.calls["adjoint_left"] += 1
-        return self.base.adjoint_left(z, L)
+        return self._call("adjoint_left", z, L)

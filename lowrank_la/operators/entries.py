@@ -84,6 +84,11 @@ class EntrySampling:
         if max(self.shape) > np.iinfo(np.int32).max:
             raise InvalidInputError(f"shape {self.shape} is larger than 32-bit indices allow")
         self.size = int(rows_.size)
+        if empty == "raise" and max(self.shape) > self.size:
+            raise InvalidInputError(
+                f"{self.size} entries cannot reach all rows and columns of a {self.shape[0]} x "
+                f"{self.shape[1]} matrix; are the indices labels that should be numbered first?"
+            )
         self._by_row = _layout(rows_, cols_, self.shape[0])
         self._by_column = _layout(cols_, rows_, self.shape[1])
         self._refuse_duplicates(rows_, cols_)

@@ -67,6 +67,13 @@ class FromLinearOperator:
                 f"{self.shape[0]} x {self.shape[1]} matrix has {columns} entries"
             )
         self.size = int(self.linear.shape[0])
+        try:
+            self.linear.rmatvec(np.zeros(self.size, self.linear.dtype))
+        except NotImplementedError as error:
+            raise InvalidTypeError(
+                "the operator has no rmatvec, which the adjoint needs; give it one"
+            ) from error
+        samples = _check.count(samples, "samples", low=1)
         self.dtype = np.dtype(complex) if self.linear.dtype.kind == "c" else None
         if isometry is None:
             draws = stream(seed_of(rng), "isometry").standard_normal((samples, columns))

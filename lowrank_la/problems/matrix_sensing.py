@@ -126,7 +126,7 @@ def sensing(
         "outliers": outliers,
         "outlier_scale": outlier_scale,
         "dtype": kind.name,
-        "storage": storage,
+        "storage": None if storage is None else np.dtype(storage).name,
     }
     problem = Problem(operator, data, loss=loss, symmetric=bool(symmetric))
     return assemble(problem, truth, "sensing", parameters, seed, corrupted)

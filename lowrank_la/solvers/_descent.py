@@ -139,7 +139,17 @@ class Descent(Solver):
         """The present factors."""
         return state.X
 
-    def evaluation(self, state: DescentState) -> Evaluation:
+    def resume(self, state: DescentState, previous: DescentState) -> None:
+        """Carry over the last step; iterations count on if the problem is that of before."""
+        if state.value == previous.value:
+            state.iteration, state.step = previous.iteration, previous.step
+            state.damping = self.resumed_damping(state, previous)
+
+    def resumed_damping(self, state: DescentState, previous: DescentState) -> float:
+        """Damping to go on with: that of the options, unless it follows the iteration."""
+        return state.damping
+
+    def evaluation(self, problem: Problem, state: DescentState) -> Evaluation:
         """Objective and gradient at the present factors."""
         return state.at
 

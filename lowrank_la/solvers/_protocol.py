@@ -108,8 +108,19 @@ class Solver(Protocol):
         """The present iterate; cheap."""
         ...
 
-    def evaluation(self, state: Any) -> Evaluation | None:
-        """Objective and gradient at the present iterate, if the method has them anyway."""
+    def resume(self, state: Any, previous: Any) -> None:
+        """Carry over from an earlier state what the factors do not determine.
+
+        `state` comes from `init` at the factors of `previous`, which makes all else right for
+        this problem and these options, and the same bits where both are those of before.
+        """
+        state.iteration = previous.iteration
+
+    def evaluation(self, problem: Problem, state: Any) -> Evaluation | None:
+        """Objective and gradient at the present iterate, where the problem's own will not do.
+
+        For a method that has them anyway, or that minimises something else.
+        """
         return None
 
     def finished(self, state: Any) -> str | None:

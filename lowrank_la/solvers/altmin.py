@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from .._typing import Array
 from ..errors import InvalidInputError
 from ..factors import Factors
 from ..losses import Squared
-from ..problem import Problem
+from ..problem import Evaluation, Problem
 from ._protocol import Solver, SolverInfo
 from ._registry import register
 
@@ -59,7 +59,8 @@ class AltMin(Solver):
 
     Model
     -----
-    ``min 1/2 |P_Omega(L R^H - M)|^2 + nuclear/2 (|L|^2 + |R|^2)`` over L and R.
+    ``min 1/2 |P_Omega(L R^H - M)|^2 + (nuclear + ridge)/2 (|L|^2 + |R|^2)`` over L and R; the
+    trace records this objective.
 
     Update
     ------
@@ -115,10 +116,7 @@ class AltMin(Solver):
 
     def _solve(self, problem: Problem, fixed: Array, side: str) -> Array:
         operator = problem.operator
-        ridge: float | Array = problem.nuclear + self.ridge
-        if self.ridge_by_count:
-            counts = operator.row_counts if side == "left" else operator.column_counts  # type: ignore[attr-defined]
-            ridge = problem.nuclear + self.ridge * counts
+        ridge = problem.nuclear + self._weights(problem, side)
         if self._unregularised(problem):
             fixed = _orthonormal(fixed)
         return operator.row_solve(problem.prepared, fixed, ridge, side=side)  # type: ignore[attr-defined, no-any-return]
@@ -126,6 +124,29 @@ class AltMin(Solver):
     def factors(self, state: AltMinState) -> Factors:
         """The present factors."""
         return Factors(state.left, state.right)
+
+    def evaluation(self, problem: Problem, state: AltMinState) -> Evaluation | None:
+        """With a ridge, the objective that has it; without, that of the problem."""
+        if self.ridge == 0.0:
+            return None
+        at = problem.evaluate(self.factors(state))
+        value, gradients = at.value, []
+        for factor, gradient, side in (
+            (state.left, at.left, "left"),
+            (state.right, at.right, "right"),
+        ):
+            weights = np.broadcast_to(self._weights(problem, side), len(factor))
+            rows = np.sum(np.abs(factor) ** 2, axis=1, dtype=float)
+            value += 0.5 * float(np.sum(weights * rows))
+            gradients.append(gradient + weights[:, None].astype(factor.real.dtype) * factor)
+        return Evaluation(value, gradients[0], gradients[1], at.residual)
+
+    def _weights(self, problem: Problem, side: str) -> float | Array:
+        """The ridge of each row of one factor, without the problem's `nuclear`."""
+        if not self.ridge_by_count:
+            return self.ridge
+        operator: Any = problem.operator
+        return self.ridge * (operator.row_counts if side == "left" else operator.column_counts)
 
     def local_rate(self, problem: Problem, solution: Factors) -> float | None:
         """Spectral radius of one sweep, linearised at a solution.

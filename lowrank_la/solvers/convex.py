@@ -135,6 +135,9 @@ class Convex(Solver):
         require("cvxpy", extra="convex", purpose="the convex baseline")
         return ConvexState(start.left, None if problem.symmetric else start.right)
 
+    def resume(self, state: ConvexState, previous: ConvexState) -> None:
+        """Nothing: the program is solved again."""
+
     def advance(self, problem: Problem, state: ConvexState, k: int) -> None:
         """Solve at the first iteration."""
         if k and state.iteration == 0:

@@ -76,9 +76,9 @@ class GD(Descent):
             _check.number(self.sigma_max, "sigma_max", low=1e-300)
 
     def unit(self, problem: Problem) -> float:
-        """``1 / (isometry * sigma_max)``."""
+        """``1 / (isometry * sigma_max + nuclear)``."""
         top = self.sigma_max or float(spectral_values(problem, 1)[0])
         if top <= 0:
             # No positive eigenvalue in the back-projection of a symmetric problem.
             top = 1.0
-        return 1.0 / (problem.operator.isometry * top)
+        return 1.0 / (problem.operator.isometry * top + problem.nuclear)

@@ -81,6 +81,10 @@ class PrecGD(Descent):
             return float("nan")
         return self.damping * float(np.sqrt(max(state.value, 0.0) / problem.operator.isometry))
 
+    def resumed_damping(self, state: DescentState, previous: DescentState) -> float:
+        """That of the last step."""
+        return previous.damping
+
     def metric(self, X: Factors, damping: float) -> tuple[Array, Array]:
         """``(R^H R + eta_t I, L^H L + eta_t I)``."""
         return gram_metric(X, damping)
