@@ -18,7 +18,13 @@ def _parser() -> argparse.ArgumentParser:
     run = commands.add_parser("run", help="measure all cases and write a JSON file")
     run.add_argument("--quick", action="store_true", help="small sizes, under a minute")
     run.add_argument("--only", default="", metavar="TEXT", help="cases with this in their name")
-    run.add_argument("--threads", type=int, nargs="+", default=[1, 2], metavar="N")
+    run.add_argument(
+        "--threads",
+        nargs="+",
+        default=["1", "2"],
+        metavar="N[:M]",
+        help="threads of kernels, and of BLAS where they differ; default: 1 2",
+    )
     run.add_argument("--output", type=Path, help=f"default: {RESULTS.name}, {QUICK_RESULTS.name}")
 
     report = commands.add_parser("report", help="write the page from a JSON file")

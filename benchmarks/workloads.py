@@ -81,7 +81,7 @@ class CompletionGradient:
         self.point = Factors(self.left, self.right)
         self.problem = Problem(self.sampled.operator, self.data)
         self.tolerance = TOLERANCE[dtype]
-        self.label = f"n = {n}, {entries} entries, r = {rank}, {dtype}"
+        self.label = f"n = {n:,}, {entries:,} entries, r = {rank}, {dtype}"
 
     def ours(self) -> Any:
         found = self.problem.evaluate(self.point)
@@ -106,7 +106,7 @@ class ALSSweep:
         self.problem = Problem(self.sampled.operator, self.data)
         self.solver = AltMin(ridge=ridge)
         self.tolerance = TOLERANCE["float64"]
-        self.label = f"n = {n}, {entries} entries, r = {rank}, ridge {ridge:g}"
+        self.label = f"n = {n:,}, {entries:,} entries, r = {rank}, ridge {ridge:g}"
 
     def ours(self) -> Any:
         state = self.solver.init(self.problem, Factors(self.left, self.right))
@@ -140,11 +140,15 @@ class SensingGradient:
         self.problem = Problem(self.operator, self.data, symmetric=symmetric)
         self.tolerance = TOLERANCE["float64"]
         kind = "symmetric" if symmetric else "rectangular"
-        self.label = f"n = {n}, m = {measurements}, {kind}, stored as {storage}"
+        self.label = f"n = {n}, m = {measurements:,}, {kind}, stored as {storage}"
 
     def full_matrix(self) -> Array:
         """The same numbers as a full m x n^2 float64 matrix."""
-        return np.ascontiguousarray(self.operator.as_matrix(), dtype=float)
+        matrix = self.operator._matrix.astype(float)
+        if not self.symmetric:
+            return matrix
+        # `as_matrix` would unpack in float32, and lose digits on the way.
+        return np.stack([self.operator._unpack(row).ravel() for row in matrix])
 
     @property
     def stored(self) -> int:

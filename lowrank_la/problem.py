@@ -357,12 +357,13 @@ def observed(
     if duplicates not in ("raise", "mean"):
         raise InvalidInputError(f"duplicates must be 'raise' or 'mean', got {duplicates!r}")
     if duplicates == "mean":
-        rows, cols, values = _averaged(rows, cols, values)
+        rows, cols, values = averaged(rows, cols, values)
     operator = EntrySampling(rows, cols, shape, empty=empty)
     return Problem(operator, values, loss=loss or Squared(), nuclear=nuclear)
 
 
-def _averaged(rows: Array, cols: Array, values: Array) -> tuple[Array, Array, Array]:
+def averaged(rows: Array, cols: Array, values: Array) -> tuple[Array, Array, Array]:
+    """Positions in row order, each once, and the mean of the values at each."""
     pairs, where, counts = np.unique(
         np.stack([rows, cols]), axis=1, return_inverse=True, return_counts=True
     )

@@ -172,3 +172,15 @@ def test_overparameterised_scaledgd_that_has_solved_the_problem_has_not_diverged
     result = ll.solve(exact, "scaledgd", rank=4, tol=0, max_iter=1000)
     assert result.status is not ll.Status.DIVERGED
     assert result.trace["rel_error"].min() < 1e-12
+
+
+def test_empty_rows_have_no_effect_even_without_damping():
+    cells = np.array([0, 1, 3]), np.array([0, 1, 3]), np.array([1.0, 2.0, 3.0])
+    model = ll.complete(cells, shape=(5, 5), damping=0, rank=2)
+    assert np.isfinite(model.filled).all()
+    assert model.effects.rows[2] == model.effects.columns[4] == 0
+
+
+def test_a_table_of_zeros_may_list_cells_twice():
+    model = ll.complete(([0, 0, 1, 1], [0, 0, 1, 0], np.zeros(4)), duplicates="mean")
+    assert not model.filled.any()

@@ -9,6 +9,9 @@ import numpy as np
 from .._typing import Array, Shape
 
 
+TINY = 1e-300
+
+
 @dataclass(frozen=True, eq=False)
 class AdditiveEffects:
     """``mean + row[i] + column[j]``, each effect shrunk as if by `damping` entries at zero.
@@ -39,8 +42,9 @@ class AdditiveEffects:
         """Alternating ridge least squares; the mean is that of the values unless given."""
         mean = float(np.mean(values, dtype=float)) if mean is None else mean
         rows, columns = np.zeros(shape[0]), np.zeros(shape[1])
-        row_counts = np.bincount(i, minlength=shape[0]) + damping
-        column_counts = np.bincount(j, minlength=shape[1]) + damping
+        # Without damping an empty row has the effect zero, not zero by zero.
+        row_counts = np.maximum(np.bincount(i, minlength=shape[0]) + damping, TINY)
+        column_counts = np.maximum(np.bincount(j, minlength=shape[1]) + damping, TINY)
         centred = values - mean
         for _ in range(sweeps):
             columns = np.bincount(j, centred - rows[i], shape[1]) / column_counts

@@ -18,7 +18,7 @@ from ..driver import solve
 from ..errors import FileFormatError, InvalidInputError, InvalidTypeError
 from ..factors import Factors, check_positions
 from ..operators.entries import EntrySampling
-from ..problem import Problem, observed
+from ..problem import Problem, averaged
 from ..result import Status
 from ..storage import read, save, unpacking
 from ._effects import AdditiveEffects
@@ -287,12 +287,8 @@ def complete(
     """
     cells = triples_from(table, shape, missing=missing)
     if duplicates == "mean":
-        # One home for the averaging, and for its checks.
-        merged = observed(
-            cells.i, cells.j, cells.values, cells.shape, duplicates="mean", empty="allow"
-        )
-        i, j = merged.operator.positions  # type: ignore[attr-defined]
-        cells = Triples(i, j, merged.data, cells.shape, cells.row_labels, cells.column_labels)
+        merged = averaged(cells.i, cells.j, cells.values)
+        cells = Triples(*merged, cells.shape, cells.row_labels, cells.column_labels)
     elif duplicates != "raise":
         raise InvalidInputError(f"duplicates must be 'raise' or 'mean', got {duplicates!r}")
     else:

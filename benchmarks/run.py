@@ -1,0 +1,63 @@
+"""Starts one process for each number of threads and collects what they measure."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from . import first_use, machine
+from .cases import select
+
+ROOT = Path(__file__).resolve().parent.parent
+# Read when a process starts, so each setting needs a process of its own.
+KERNEL_THREADS = "LOWRANK_LA_THREADS"
+BLAS_THREADS = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS")
+
+
+def _line(case: dict[str, Any]) -> str:
+    ours = case["contenders"][0]["median_s"]
+    others = ", ".join(f"{c['name']} {c['over_ours']:.2f}x" for c in case["contenders"][1:])
+    noise = f" (others took {case['others_cores']:.2f} cores)"
+    return f"  {case['workload']}: {case['label']}: {1e3 * ours:.3g} ms; {others}{noise}"
+
+
+def _measure(setting: str, arguments: list[str]) -> dict[str, Any]:
+    kernels, _, blas = setting.partition(":")
+    environment = {KERNEL_THREADS: kernels} | dict.fromkeys(BLAS_THREADS, blas or kernels)
+    label = f"{kernels}, BLAS {blas}" if blas else kernels
+    print(f"threads: {label}", flush=True)
+    cases = []
+    command = [sys.executable, "-m", "benchmarks", "worker", *arguments]
+    with subprocess.Popen(
+        command, cwd=ROOT, env={**os.environ, **environment}, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            cases.append(json.loads(line))
+            print(_line(cases[-1]), flush=True)
+    if process.returncode:
+        raise SystemExit(f"the worker with threads {label} failed")
+    return {"threads": label, "environment": environment, "cases": cases}
+
+
+def run(output: Path, *, quick: bool, only: str, threads: Sequence[str]) -> None:
+    """Measure, and write `output`."""
+    begun = time.perf_counter()
+    arguments = (["--quick"] if quick else []) + (["--only", only] if only else [])
+    if not select(quick=quick, only=only):
+        raise SystemExit(f"no case has {only!r} in its name; see python -m benchmarks list")
+    result: dict[str, Any] = {
+        "machine": machine.describe(),
+        "command": " ".join(["python -m benchmarks run", *arguments]),
+        "runs": [_measure(setting, arguments) for setting in threads],
+        "first_use": [] if only else first_use.measure(quick=quick),
+    }
+    result["total_s"] = time.perf_counter() - begun
+    output.write_text(json.dumps(result) + "\n", encoding="utf-8")
+    print(f"{output} written after {result['total_s']:.0f} s")
