@@ -372,7 +372,9 @@ def _check_resume(solver: Solver, instance: Instance, start: Factors, whole: Res
     file.seek(0)
     loaded = unpack_result(header, dict(np.load(file)))
     rest = solve(instance, loaded.solver, start=loaded, max_iter=20, tol=0.0)
-    assert _same_state(rest.state, whole.state), "a saved and resumed run differs"
+    assert _same_state(rest.state, whole.state), (
+        "a saved and resumed run differs; what the factors do not determine belongs into resume()"
+    )
     assert rest.n_iter == whole.n_iter, "a resumed run counts iterations wrongly"
 
 

@@ -8,7 +8,6 @@ import numpy as np
 
 from .._typing import Array, Shape
 
-
 TINY = 1e-300
 
 

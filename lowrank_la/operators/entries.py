@@ -16,6 +16,9 @@ from ..losses import Loss
 
 __all__ = ["EntrySampling"]
 
+# So many empty rows are a mistake that is best found before memory is taken for them.
+MANY = 1_000_000
+
 
 @dataclass(frozen=True)
 class _Layout:
@@ -84,7 +87,7 @@ class EntrySampling:
         if max(self.shape) > np.iinfo(np.int32).max:
             raise InvalidInputError(f"shape {self.shape} is larger than 32-bit indices allow")
         self.size = int(rows_.size)
-        if empty == "raise" and max(self.shape) > self.size:
+        if empty == "raise" and max(self.shape) > self.size + MANY:
             raise InvalidInputError(
                 f"{self.size} entries cannot reach all rows and columns of a {self.shape[0]} x "
                 f"{self.shape[1]} matrix; are the indices labels that should be numbered first?"

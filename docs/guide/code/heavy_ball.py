@@ -58,3 +58,8 @@ class HeavyBall(Solver):
     def factors(self, state):
         """The present factors."""
         return Factors(state.left, state.right)
+
+    def resume(self, state, previous):
+        """Keep the momentum, which the factors do not determine."""
+        super().resume(state, previous)
+        state.old_left, state.old_right = previous.old_left, previous.old_right
