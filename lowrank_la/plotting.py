@@ -60,9 +60,7 @@ def style() -> Iterator[None]:
     """The package's figure style, for the duration of a ``with`` block."""
     mpl: Any = require("matplotlib", extra="plot", purpose="plotting")
 
-    from cycler import cycler
-
-    with mpl.rc_context(STYLE | {"axes.prop_cycle": cycler(color=COLOURS)}):
+    with mpl.rc_context(STYLE | {"axes.prop_cycle": mpl.cycler(color=COLOURS)}):
         yield
 
 
