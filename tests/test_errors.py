@@ -46,8 +46,8 @@ WRONG = {
         ["2 columns without any observed entry (2, 3)"],
     ),
     "labels in the place of indices": (
-        lambda: ll.observed([1001, 1002, 1003], COLUMNS, VALUES),
-        ["3 entries cannot reach all rows and columns of a 1004 x 2 matrix"],
+        lambda: ll.observed([1, 2, 2 * 10**9], COLUMNS, VALUES),
+        ["3 entries cannot reach all rows and columns of a 2000000001 x", "numbered"],
     ),
     "an empty row of a draw": (
         lambda: ll.problems.completion((50, 40), 1, sampling=0.03, rng=0),
