@@ -455,6 +455,17 @@ def test_ctrl_c_in_the_iteration_that_is_thrown_away(sensing):
 
 
 @posix
+def test_ctrl_c_while_a_start_is_computed(sensing):
+    def start(problem, rank, *, rng):
+        os.kill(os.getpid(), signal.SIGINT)
+        return ll.initial.spectral(problem, rank, rng=rng)
+
+    race = ll.compare(sensing, ["gd", "scaledgd"], start=start, budget=ll.Budget(10**7, tol=0.0))
+    assert [run.result.status for run in race.runs] == [Status.INTERRUPTED]
+    assert race.runs[0].result.n_iter == 0
+
+
+@posix
 def test_a_second_ctrl_c_is_not_held_back(sensing):
     def progress(instance, solver, what):
         if isinstance(what, Run):

@@ -116,6 +116,7 @@ def test_the_default_tolerance_follows_the_precision():
         instance = ll.problems.sensing((15, 12), 2, measurements=400, dtype=dtype, rng=0)
         result = ll.solve(instance, "scaledgd")
         assert result.converged
+        assert result.reason.endswith(f"<= tol {256 * np.finfo(dtype).eps:.1e}")
         assert result.trace["rel_error"][-1] < limit
 
 

@@ -89,6 +89,12 @@ def test_the_convex_baseline_comes_back(tmp_path, symmetric):
     assert same_state(again.state, result.state)
 
 
+def test_the_reason_for_an_automatic_choice_comes_back(tmp_path, completion):
+    result = ll.solve(completion, max_iter=2)
+    result.save(tmp_path / "run.npz")
+    assert ll.load(tmp_path / "run.npz").why == result.why != ""
+
+
 def test_a_suffix_is_added_and_one_of_yours_kept(tmp_path, sensing):
     result = ll.solve(sensing, "gd", max_iter=1)
     result.save(tmp_path / "run")

@@ -108,6 +108,15 @@ def test_excess_singular_value(symmetric):
     values = result.factors.singular_values()
     expected = values[2] / symmetric.truth.singular_values[0]
     assert result.trace["excess_singular_value"][0] == pytest.approx(expected)
+    larger = ll.problems.sensing(
+        15, 2, measurements=300, symmetric=True, spectrum=[8.0, 4.0], rng=0
+    )
+    again = ll.solve(
+        larger, "scaledgd_lambda", rank=4, max_iter=0, start="spectral",
+        observe="excess_singular_value",
+    )  # fmt: skip
+    third = again.factors.singular_values()[2]
+    assert again.trace["excess_singular_value"][0] == pytest.approx(third / 8.0)
     exact = ll.solve(symmetric, "gd", max_iter=0, observe="excess_singular_value")
     assert exact.trace["excess_singular_value"][0] == 0.0
 
