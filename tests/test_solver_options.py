@@ -168,7 +168,7 @@ def test_regularised_solvers_agree(name, completion):
     objectives = []
     for solver, options in ((name, {}), ("gd", {"step_size": "exact"})):
         result = ll.solve(
-            problem, solver, rank=2, start="spectral", tol=0, max_iter=3000, **options
+            problem, solver, rank=2, start="spectral", tol=0, max_iter=1000, **options
         )
         objectives.append(result.trace["objective"][-1])
     assert objectives[0] == pytest.approx(objectives[1], rel=1e-6)
