@@ -49,6 +49,9 @@ class View:
     solver: Solver
     state: Any
 
+    def __repr__(self) -> str:
+        return f"<View of iteration {self.iteration}, {self.seconds:.3g} s: {self.X}>"
+
     @cached_property
     def _evaluation(self) -> Evaluation | None:
         return self.solver.evaluation(self.problem, self.state)
@@ -211,6 +214,9 @@ class Trace(Mapping[str, Array]):
         if name not in self.columns:
             raise unknown_name("trace column", name, self.columns)
         return np.asarray(self.columns[name], dtype=int if name == "iteration" else float)
+
+    def __repr__(self) -> str:
+        return f"<Trace of {self.n_rows} looks: {', '.join(self)}>"
 
     def __contains__(self, name: object) -> bool:
         # The mixin's own waits for a KeyError.

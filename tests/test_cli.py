@@ -522,6 +522,18 @@ def test_a_full_disk(command, cli, ratings, tmp_path, monkeypatch):
     assert written == ["ratings.csv"]
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+@pytest.mark.parametrize("args", [["list"], ["list", "--json"], ["info", "gd"]])
+def test_a_full_disk_behind_a_redirection(args, tmp_path):
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "lowrank_la", *args],
+            stdout=full, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr == "error: cannot write the output: No space left on device\n"
+
+
 # --- list, info, doctor, warmup ---
 
 

@@ -258,6 +258,7 @@ def test_failed_pairs_are_rows_with_their_reason(sensing, completion):
         assert rows[0][column] is None
     assert np.isnan(race.runs[0].seconds)
     assert repr(race) == "<Comparison of 6 runs, 3 failed>"
+    assert repr(race.runs[0]) == "<Run of altmin on sensing #0: failed>"
 
 
 def test_a_rank_that_fits_one_instance_only(sensing):

@@ -59,6 +59,14 @@ def test_columns_survive_a_round_trip(sensing):
     assert (len(empty), empty.n_rows) == (0, 0)
 
 
+def test_views_and_traces_are_shown_in_a_line(sensing):
+    views = list(ll.iterate(sensing, "gd", max_iter=2, tol=0))
+    assert repr(views[2]).startswith("<View of iteration 2, ")
+    trace = ll.solve(sensing, "gd", max_iter=2, tol=0).trace
+    assert repr(trace) == "<Trace of 3 looks: iteration, seconds, objective, rel_error>"
+    assert "\n" not in repr(views[0]) + repr(trace)
+
+
 # --- observers ---
 
 

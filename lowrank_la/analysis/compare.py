@@ -82,6 +82,10 @@ class Run:
     error: str = ""
     predicted_rate: float | None = None
 
+    def __repr__(self) -> str:
+        status = "failed" if self.result is None else self.result.status.value
+        return f"<Run of {self.solver} on {self.instance} #{self.repeat}: {status}>"
+
     @property
     def seconds(self) -> float:
         """Time in the solver, its set-up included."""

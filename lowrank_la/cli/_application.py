@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sys
 import warnings
 from typing import Any
@@ -32,9 +34,17 @@ def run() -> None:
     """Run the application; errors of the package become one line and exit code 1."""
     warnings.showwarning = _show_warning
     try:
-        app()
+        try:
+            app()
+        finally:
+            sys.stdout.flush()
     except LowRankError as error:
         fail(str(error))
+    except OSError as error:
+        # A full disk behind a redirection. What is left in the buffer would fail again at exit.
+        with contextlib.suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        fail(f"cannot write the output: {error.strerror or error}")
     except KeyboardInterrupt:
         stderr.print("interrupted")
         sys.exit(INTERRUPTED)
