@@ -27,6 +27,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     run.add_argument("--output", type=Path, help=f"default: {RESULTS.name}, {QUICK_RESULTS.name}")
 
+    run.add_argument(
+        "--update", action="store_true", help="keep the other cases that the output file has"
+    )
+
     report = commands.add_parser("report", help="write the page from a JSON file")
     report.add_argument("--input", type=Path, default=RESULTS)
     report.add_argument("--output", type=Path, default=PAGE, help="a file, or - for the screen")
@@ -48,7 +52,13 @@ def main() -> None:
         from .run import run
 
         output = options.output or (QUICK_RESULTS if options.quick else RESULTS)
-        run(output, quick=options.quick, only=options.only, threads=options.threads)
+        run(
+            output,
+            quick=options.quick,
+            only=options.only,
+            threads=options.threads,
+            update=options.update,
+        )
     elif options.command == "report":
         from .report import report
 

@@ -46,7 +46,22 @@ def _measure(setting: str, arguments: list[str]) -> dict[str, Any]:
     return {"threads": label, "environment": environment, "cases": cases}
 
 
-def run(output: Path, *, quick: bool, only: str, threads: Sequence[str]) -> None:
+def _updated(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
+    """`old` with the cases of `new` in the place of those of the same names."""
+    for result in (old, new):
+        result["machine"].pop("date")
+    if old["machine"] != new["machine"]:
+        raise SystemExit("the file to be updated comes from another machine or other packages")
+    fresh = {run["threads"]: run for run in new["runs"]}
+    for run in old["runs"]:
+        replacing = {c["label"]: c for c in fresh.get(run["threads"], {"cases": []})["cases"]}
+        run["cases"] = [replacing.get(c["label"], c) for c in run["cases"]]
+    return old
+
+
+def run(
+    output: Path, *, quick: bool, only: str, threads: Sequence[str], update: bool = False
+) -> None:
     """Measure, and write `output`."""
     begun = time.perf_counter()
     arguments = (["--quick"] if quick else []) + (["--only", only] if only else [])
@@ -59,5 +74,9 @@ def run(output: Path, *, quick: bool, only: str, threads: Sequence[str]) -> None
         "first_use": [] if only else first_use.measure(quick=quick),
     }
     result["total_s"] = time.perf_counter() - begun
+    if update:
+        date = result["machine"]["date"]
+        result = _updated(json.loads(output.read_text(encoding="utf-8")), result)
+        result["machine"]["date"] = date
     output.write_text(json.dumps(result) + "\n", encoding="utf-8")
-    print(f"{output} written after {result['total_s']:.0f} s")
+    print(f"{output} written")

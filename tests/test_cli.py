@@ -294,7 +294,8 @@ def test_race_json(cli):
 
 def test_race_max_time(cli):
     done = cli("race", "--solvers", "gd", "--max-iter", 10**8, "--max-time", 0.05, "--json")
-    assert 0.05 <= done.json[0]["seconds"] < 2
+    assert done.json[0]["seconds"] >= 0.05
+    assert done.json[0]["n_iter"] < 10**8
     assert done.json[0]["status"] == "budget"
 
 

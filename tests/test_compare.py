@@ -189,7 +189,8 @@ def test_budget(sensing):
     assert loose.n_iter < 30
     quick = ll.compare(sensing, "gd", budget=ll.Budget(max_iter=10**7, max_time=0.02, tol=0.0))
     assert quick.runs[0].result.status is Status.BUDGET
-    assert 0.02 <= quick.runs[0].result.trace["seconds"][-1] < 0.5
+    assert quick.runs[0].result.trace["seconds"][-1] >= 0.02
+    assert quick.runs[0].result.n_iter < 10**7
     default = ll.compare(sensing, solvers.GD(step_size=1e-3)).runs[0].result
     assert default.n_iter == 500
 
@@ -207,9 +208,9 @@ def test_progress_sees_looks_and_ends(sensing, completion):
         budget=2,
         progress=lambda instance, solver, what: seen.append((solver, type(what).__name__)),
     )
-    assert seen == [("gd", "View")] * 2 + [("gd", "Run"), ("altmin", "Run")] or seen == [
-        ("gd", "View")
-    ] * 3 + [("gd", "Run"), ("altmin", "Run")]
+    assert ("gd", "View") in seen
+    assert [entry for entry in seen if entry[1] == "Run"] == [("gd", "Run"), ("altmin", "Run")]
+    assert seen.index(("gd", "View")) < seen.index(("gd", "Run"))
 
 
 # --- results ---
@@ -493,4 +494,4 @@ def test_ctrl_c_cancels_what_a_pool_has_not_begun(sensing):
             progress=progress,
         )
     assert race.runs[0].solver == "gd"
-    assert 1 <= len(race.runs) < 10
+    assert 1 <= len(race.runs) < 40
