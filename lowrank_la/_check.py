@@ -56,13 +56,14 @@ def shape_of(value: Any) -> Shape:
     return count(n1, "n1", low=1), count(n2, "n2", low=1)
 
 
-def rank_of(value: Any, shape: Shape) -> int:
-    """A rank that fits the shape."""
+def rank_of(value: Any, shape: Shape, *, limit: int | None = None) -> int:
+    """A rank that fits the shape, or is at most `limit`."""
     rank = count(value, "rank", low=1)
-    if rank > min(shape):
+    limit = min(shape) if limit is None else limit
+    if rank > limit:
         raise InvalidInputError(
             f"rank {rank} is larger than the shape {shape[0]} x {shape[1]} allows; "
-            f"it can be at most {min(shape)}"
+            f"it can be at most {limit}"
         )
     return rank
 

@@ -298,7 +298,9 @@ def _stops(
 
 def underdetermined(problem: Problem, rank: int, solver: Solver) -> str | None:
     """What to warn of if there are fewer measurements than degrees of freedom."""
-    if solver.info.one_shot or problem.nuclear > 0 or getattr(solver, "ridge", 0.0) > 0:
+    if solver.info.one_shot or solver.info.fewer_measurements:
+        return None
+    if problem.nuclear > 0 or getattr(solver, "ridge", 0.0) > 0:
         return None
     unknowns = problem.degrees_of_freedom(rank)
     seen = problem.data.size * (2 if problem.data.dtype.kind == "c" else 1)

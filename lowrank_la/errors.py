@@ -9,6 +9,7 @@ import difflib
 from collections.abc import Iterable
 
 __all__ = [
+    "BreakdownWarning",
     "ConvergenceWarning",
     "FileFormatError",
     "IncompatibleError",
@@ -75,6 +76,10 @@ class ConvergenceWarning(LowRankWarning):
 
 class UnderdeterminedWarning(LowRankWarning):
     """Fewer measurements than degrees of freedom: the data cannot fix the matrix."""
+
+
+class BreakdownWarning(LowRankWarning):
+    """More outliers than a robust method can stand."""
 
 
 def unknown_name(kind: str, given: object, known: Iterable[str]) -> UnknownNameError:

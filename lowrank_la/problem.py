@@ -128,9 +128,15 @@ class Problem:
         # The prepared layout can be as large as the data and is made again when needed.
         return {key: value for key, value in self.__dict__.items() if key != "prepared"}
 
+    @property
+    def max_rank(self) -> int:
+        """Largest number of columns that factors may have: that of the operator, or of X."""
+        return int(getattr(self.operator, "max_rank", min(self.shape)))
+
     def degrees_of_freedom(self, rank: int) -> int:
         """Number of real parameters of a matrix of this rank."""
         n1, n2 = self.shape
+        rank = min(rank, n1, n2)
         is_complex = self.dtype.kind == "c"
         if self.symmetric:
             return rank * (2 * n1 - rank) if is_complex else rank * n1 - rank * (rank - 1) // 2
@@ -212,6 +218,10 @@ class Truth:
     singular_values: Array
     f_min: float
     corrupted: Array | None = None
+
+    def relative_error(self, X: Factors) -> float:
+        """``|X - X*|_F / |X*|_F``."""
+        return X.distance(self.factors) / self.factors.norm()
 
 
 @dataclass(frozen=True)

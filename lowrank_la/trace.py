@@ -71,6 +71,9 @@ class View:
     @cached_property
     def stationarity(self) -> float:
         """Relative gradient, free of the gauge: see `lowrank_la.stopping.Stationary`."""
+        known = self.solver.stationarity(self.problem, self.state)
+        if known is not None:
+            return known
         X, at = self.X, self.gradient
         pairs = [(at.left, X.right)] if X.symmetric else [(at.left, X.right), (at.right, X.left)]
         square = sum(_whitened_norm_squared(g, other) for g, other in pairs)
@@ -90,7 +93,7 @@ class View:
             raise InvalidInputError(
                 "rel_error needs the truth: solve an Instance, not a bare Problem"
             )
-        return self.X.distance(self.truth.factors) / self.truth.factors.norm()
+        return self.truth.relative_error(self.X)
 
     @property
     def finite(self) -> bool:

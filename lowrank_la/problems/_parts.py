@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -9,12 +10,13 @@ import numpy as np
 from .. import _check
 from .._random import Seed, stream
 from .._typing import Array, Shape
-from ..errors import InvalidInputError
+from ..errors import BreakdownWarning, InvalidInputError
 from ..factors import Factors
 from ..problem import Instance, Problem, Recipe
 
 SHAPES = ("linear", "geometric")
 KINDS = ("gaussian", "sign")
+OUTLIERS = ("uniform", "gaussian")
 
 
 def singular_values(rank: int, cond: float, spectrum: Any) -> Array:
@@ -86,6 +88,47 @@ def gaussian_noise(seed: Seed, size: int, noise: float, dtype: np.dtype[Any]) ->
     if dtype.kind == "c":
         draw = (draw + 1j * generator.standard_normal(size)) / np.sqrt(2)
     return (noise * draw).astype(dtype)
+
+
+def corrupt(
+    seed: Seed, data: Array, share: float, scale: float, model: str
+) -> tuple[Array, Array | None]:
+    """Data with outliers from the stream "outliers", and which ones they are (None for none).
+
+    Each measurement is hit with probability `share`. "uniform" adds ``scale max|y| U(-1, 1)``
+    (Tong, Ma, Chi 2021b), "gaussian" ``scale rms(y) N(0, 1)`` (Ma, Fattahi 2023).
+
+    Warns
+    -----
+    BreakdownWarning
+        For a share above one half.
+    """
+    share = _check.number(share, "outliers", low=0.0, high=1.0)
+    scale = _check.number(scale, "outlier_scale", low=0.0)
+    if model not in OUTLIERS:
+        raise InvalidInputError(f"outlier_model must be 'uniform' or 'gaussian', got {model!r}")
+    if not share:
+        return data, None
+    warn_of_breakdown(share)
+    generator = stream(seed, "outliers")
+    hit = generator.random(data.size) < share
+    if model == "uniform":
+        size = scale * np.abs(data).max()
+        added = generator.uniform(-size, size, data.size)
+    else:
+        added = scale * np.sqrt(np.mean(np.abs(data) ** 2)) * generator.standard_normal(data.size)
+    return data + hit * added.astype(data.real.dtype), hit
+
+
+def warn_of_breakdown(share: float) -> None:
+    """Warn if more than half of the measurements are to be corrupted."""
+    if share > 0.5:
+        warnings.warn(
+            f"an outlier share of {share:g} is above one half, the breakdown point: outliers "
+            f"that agree among themselves can then pass for the data",
+            BreakdownWarning,
+            stacklevel=4,
+        )
 
 
 def assemble(

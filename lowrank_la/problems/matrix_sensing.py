@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 
 from .. import _check
-from .._random import seed_of, stream
-from ..losses import Absolute, Loss, Squared
+from .._random import seed_of
+from ..losses import Absolute, Squared
 from ..operators.gaussian import GaussianSensing
 from ..problem import Instance, Problem
-from ._parts import assemble, draw_truth, gaussian_noise, singular_values
+from ._parts import assemble, corrupt, draw_truth, gaussian_noise, singular_values
 from ._registry import register
 
 __all__ = ["sensing"]
@@ -32,6 +32,7 @@ def sensing(
     noise: float = 0.0,
     outliers: float = 0.0,
     outlier_scale: float = 10.0,
+    outlier_model: str = "uniform",
     dtype: Any = float,
     storage: str | None = None,
     rng: Any = None,
@@ -64,8 +65,10 @@ def sensing(
     outliers : float
         Probability with which a measurement is corrupted; the loss is then Absolute.
     outlier_scale : float
-        Corrupted measurements have ``outlier_scale * max|y| * Uniform(-1, 1)`` added (Tong,
-        Ma, Chi 2021b).
+        Size of the outliers, in the unit of the model.
+    outlier_model : {"uniform", "gaussian"}
+        Corrupted measurements have ``outlier_scale max|y| Uniform(-1, 1)`` added (Tong, Ma,
+        Chi 2021b), or ``outlier_scale rms(y) N(0, 1)`` (Ma, Fattahi 2023).
     dtype : data type
         float64, float32, complex128 or complex64.
     storage : str, optional
@@ -104,16 +107,8 @@ def sensing(
     noise = _check.number(noise, "noise", low=0.0)
     if noise:
         data = data + gaussian_noise(seed, data.size, noise, data.dtype)
-    outliers = _check.number(outliers, "outliers", low=0.0, high=1.0)
-    corrupted: Any = None
-    loss: Loss = Squared()
-    if outliers:
-        scale = _check.number(outlier_scale, "outlier_scale", low=0.0)
-        generator = stream(seed, "outliers")
-        corrupted = generator.random(data.size) < outliers
-        size = scale * np.abs(data).max()
-        data = data + corrupted * generator.uniform(-size, size, data.size).astype(data.real.dtype)
-        loss = Absolute()
+    data, corrupted = corrupt(seed, data, outliers, outlier_scale, outlier_model)
+    loss = Squared() if corrupted is None else Absolute()
     parameters = {
         "shape": shape,
         "rank": rank,
@@ -125,6 +120,7 @@ def sensing(
         "noise": noise,
         "outliers": outliers,
         "outlier_scale": outlier_scale,
+        "outlier_model": outlier_model,
         "dtype": kind.name,
         "storage": None if storage is None else np.dtype(storage).name,
     }

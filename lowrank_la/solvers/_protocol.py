@@ -38,6 +38,8 @@ class SolverInfo:
         Whether ``(L Q, R Q^{-H})`` gives the same matrices.
     one_shot : bool
         Whether a single call does all, without iterations.
+    fewer_measurements : bool
+        Whether it is meant for fewer measurements than degrees of freedom.
     start : str
         The start it is meant for.
     arrays : tuple of str
@@ -59,6 +61,7 @@ class SolverInfo:
     monotone: bool = False
     gauge_invariant: bool = False
     one_shot: bool = False
+    fewer_measurements: bool = False
     start: str = "spectral"
     arrays: tuple[str, ...] = ("numpy",)
     references: tuple[str, ...] = ()
@@ -120,6 +123,13 @@ class Solver(Protocol):
         """Objective and gradient at the present iterate, where the problem's own will not do.
 
         For a method that has them anyway, or that minimises something else.
+        """
+        return None
+
+    def stationarity(self, problem: Problem, state: Any) -> float | None:
+        """What `tol` is compared with, where the relative gradient will not do.
+
+        For losses that are not smooth, whose subgradients never become small.
         """
         return None
 

@@ -1,0 +1,26 @@
+"""Methods that move one factor at a time."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from . import Transcription
+
+
+def argmin(d, fixed, *, transpose):
+    """argmin_W |A(W fixed^T) - y|, or of |A(fixed W^T) - y| if `transpose`."""
+    A = d.A.transpose(0, 2, 1) if transpose else d.A
+    # <A_i, W fixed^T> = <A_i fixed, W>
+    columns = np.einsum("kij,jq->kiq", A, fixed).reshape(d.y.size, -1)
+    return np.linalg.lstsq(columns, d.y, rcond=None)[0].reshape(A.shape[1], -1)
+
+
+def altmin(d, L, R):
+    """V = argmin_V |A(U V^T) - y|, then U = argmin_U."""
+    while True:
+        R = argmin(d, L, transpose=True)
+        L = argmin(d, R, transpose=False)
+        yield L @ R.T
+
+
+TRANSCRIPTIONS = {"altmin": Transcription(altmin, kinds=("completion",))}
