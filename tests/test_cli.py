@@ -282,6 +282,29 @@ def test_race_in_sensing(cli, tmp_path):
     assert "measurements=300" in text
 
 
+def test_race_settings_of_problems_and_solvers(cli, tmp_path):
+    done = cli(
+        "race", *QUICK, "--problem", "sensing", "--set", "outliers=0.1", "--set", "shape=[12, 10]",
+        "--set", "outlier_model=gaussian", "--set", "measurements=300", "--set", "outlier_scale=3",
+        "--solvers", "scaled_subgradient,subgradient", "--option",
+        "scaled_subgradient.step_size=median", "--search-rank", 3,
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    race = Comparison.load(tmp_path / "race" / "race.npz")
+    text = next(iter(race.recipes.values()))
+    for part in ("outliers=0.1", "shape=[12, 10]", "outlier_model='gaussian'"):
+        assert part in text
+    assert race.runs[0].result.factors.rank == 3
+    assert race.runs[0].result.solver.step_size == "median"
+
+
+def test_race_of_all_that_can(cli, tmp_path):
+    done = cli("race", *QUICK, "--problem", "sensing", "--set", "measurements=400", "--json")
+    assert done.code == 0
+    instance = ll.problems.sensing((20, 15), 2, cond=10, measurements=400, rng=0)
+    assert [row["solver"] for row in done.json] == ll.available_solvers(instance)
+
+
 def test_race_json(cli):
     done = cli("race", *QUICK, "--solvers", "gd,scaledgd", "--repeats", 2, "--json")
     assert [row["solver"] for row in done.json] == ["gd", "scaledgd"] * 2
@@ -332,9 +355,14 @@ def test_too_few_measurements_are_one_line(cli):
         (["--cond", 0.5], "cond must lie in"),
         (["--noise", -1], "noise must lie in"),
         (["--max-time", -1], "max_time must lie in"),
-        (["--measurements", 100], "belong to --problem sensing"),
-        (["--symmetric"], "belong to --problem sensing"),
-        (["--problem", "sensing", "--sampling", 0.5], "belongs to --problem completion"),
+        (["--measurements", 100], "--measurements: completion has no parameter 'measurements'"),
+        (["--symmetric"], "--symmetric: completion has no parameter"),
+        (["--problem", "sensing", "--sampling", 0.5], "--sampling: sensing has no parameter"),
+        (["--set", "samplin=0.4"], "--set samplin: completion has no parameter 'samplin'"),
+        (["--set", "sampling"], "expected NAME=VALUE, got 'sampling'"),
+        (["--option", "gd=3"], "--option wants SOLVER.NAME=VALUE, got 'gd'"),
+        (["--option", "gdd.step_size=3"], "no solver in this race named 'gdd'; did you mean 'gd'"),
+        (["--option", "gd.step=3"], "no option of gd named 'step'; did you mean 'step_size'"),
         (["--problem", "sensing", "--symmetric"], "needs a square shape, got 60 x 50"),
     ],
 )

@@ -252,7 +252,7 @@ def compare(
 ) -> Comparison:
     """Race solvers on instances.
 
-    All solvers of a pair begin at the same start; one iteration is run and discarded first,
+    All solvers begin an instance at the same start; one iteration is run and discarded first,
     so that compilation is not timed; only time in the solver counts. A pair that fails is a
     row with its reason.
 
@@ -265,7 +265,8 @@ def compare(
     rank : int, optional
         Rank searched for; default: the true one of an Instance.
     start, init_scale
-        As in `solve`; "spectral" by default.
+        As in `solve`; by default "spectral" for smooth losses, and for others, where that start
+        breaks down, the one that each solver is meant for.
     observe : optional
         As in `solve`.
     budget : Budget or int, optional
@@ -414,7 +415,10 @@ def _solve(task: _Task, blank: Run, callback: Callable[[Any], None] | None) -> R
     rank = task.rank
     if rank is None and truth is not None:
         rank = truth.factors.rank
-    start = start_from(problem, task.start, rank, init_scale=task.init_scale, rng=task.seed)
+    begin = task.start
+    if begin is None:
+        begin = "spectral" if problem.loss.smooth else solver.info.start
+    start = start_from(problem, begin, rank, init_scale=task.init_scale, rng=task.seed)
     if not solver.info.one_shot:
         warm = solve(instance, solver, start=start, max_iter=1, tol=0.0)
         if warm.status is Status.INTERRUPTED:
@@ -439,8 +443,6 @@ def _solve(task: _Task, blank: Run, callback: Callable[[Any], None] | None) -> R
 
 
 def _common_start(start: Any) -> Any:
-    if start is None:
-        return "spectral"
     return start.factors if isinstance(start, Result) else start
 
 

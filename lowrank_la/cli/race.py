@@ -12,36 +12,63 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 
 from .._progress import describe
 from ..analysis.compare import Budget, Comparison, Run, compare
-from ..errors import InvalidInputError, OutputError, unknown_name
+from ..errors import OutputError, unknown_name
 from ..initial import STARTS
-from ..problem import Instance
-from ..problems import problem_info
 from ..result import Status
-from ..solvers import solver_info
+from ._choices import make_instance, make_solvers
 from ._console import FAILED, INTERRUPTED, print_json, print_table, stderr, stdout
-
-DEFAULT_SOLVERS = "gd,scaledgd,scaledgd_lambda,altmin,convex"
 
 
 def race(
-    problem: Annotated[str, typer.Option(help="completion or sensing")] = "completion",
-    rows: Annotated[int, typer.Option(min=1, help="rows of the matrix")] = 60,
-    columns: Annotated[int, typer.Option(min=1, help="columns of the matrix")] = 50,
-    rank: Annotated[int, typer.Option(min=1, help="rank of the matrix")] = 3,
-    cond: Annotated[float, typer.Option(help="condition number sigma_1 / sigma_r")] = 10.0,
-    spectrum: Annotated[str, typer.Option(help="linear or geometric")] = "linear",
+    problem: Annotated[str, typer.Option(help="its name, see: list problems")] = "completion",
+    rows: Annotated[
+        int | None, typer.Option(min=1, help="rows of the matrix", show_default="60")
+    ] = None,
+    columns: Annotated[
+        int | None, typer.Option(min=1, help="columns of the matrix", show_default="50")
+    ] = None,
+    rank: Annotated[
+        int | None, typer.Option(min=1, help="rank of the matrix", show_default="3")
+    ] = None,
+    cond: Annotated[
+        float | None, typer.Option(help="condition number sigma_1 / sigma_r", show_default="10")
+    ] = None,
+    spectrum: Annotated[
+        str | None, typer.Option(help="linear or geometric", show_default="linear")
+    ] = None,
     sampling: Annotated[
-        float | None,
-        typer.Option(help="completion: share of observed entries", show_default="0.5"),
+        float | None, typer.Option(help="share of observed entries", show_default="0.5")
     ] = None,
     measurements: Annotated[
-        int | None,
-        typer.Option(min=1, help="sensing: their number", show_default="5 (n1 + n2) r"),
+        int | None, typer.Option(min=1, help="their number", show_default="5 (n1 + n2) r")
     ] = None,
-    symmetric: Annotated[bool, typer.Option(help="sensing: a symmetric PSD matrix")] = False,
-    noise: Annotated[float, typer.Option(help="standard deviation per measurement")] = 0.0,
-    solvers: Annotated[str, typer.Option(help="names, separated by commas")] = DEFAULT_SOLVERS,
-    start: Annotated[str, typer.Option(help="spectral or small_random")] = "spectral",
+    symmetric: Annotated[bool, typer.Option(help="a symmetric PSD matrix")] = False,
+    noise: Annotated[
+        float | None, typer.Option(help="standard deviation per measurement", show_default="0")
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="a parameter of the problem, NAME=VALUE (repeatable)"),
+    ] = None,
+    solvers: Annotated[
+        str | None,
+        typer.Option(
+            help="names, separated by commas",
+            show_default="five for completion, else all that take the problem",
+        ),
+    ] = None,
+    options: Annotated[
+        list[str] | None,
+        typer.Option("--option", help="an option of a solver, SOLVER.NAME=VALUE (repeatable)"),
+    ] = None,
+    search_rank: Annotated[
+        int | None, typer.Option(min=1, help="columns of the factors", show_default="the rank")
+    ] = None,
+    start: Annotated[
+        str | None,
+        typer.Option(help="name of a start", show_default="spectral, or what suits the solver"),
+    ] = None,
+    init_scale: Annotated[float | None, typer.Option(help="scale of a small start")] = None,
     max_iter: Annotated[int, typer.Option(min=1, help="iterations per run")] = 500,
     max_time: Annotated[float | None, typer.Option(help="seconds per run")] = None,
     repeats: Annotated[int, typer.Option(min=1, help="repeats on fresh instances")] = 1,
@@ -52,28 +79,25 @@ def race(
     """Race solvers on a generated problem; writes a figure, a report and the data.
 
     Without options: gd, scaledgd, scaledgd_lambda, altmin and the convex baseline complete a
-    60 x 50 matrix of rank 3.
+    60 x 50 matrix of rank 3. Other problems begin with the parameters of their example, which
+    `info NAME` prints.
     """
-    names = list(dict.fromkeys(name.strip() for name in solvers.split(",") if name.strip()))
-    if not names:
-        raise InvalidInputError("--solvers names no solver")
-    for name in names:
-        solver_info(name)
-    if start not in STARTS:
+    if start is not None and start not in STARTS:
         raise unknown_name("start", start, STARTS)
+    given: dict[str, Any] = {
+        "rank": rank,
+        "cond": cond,
+        "spectrum": spectrum,
+        "sampling": sampling,
+        "measurements": measurements,
+        "symmetric": symmetric,
+        "noise": noise,
+        "rng": seed,
+    }
+    instance = make_instance(problem, rows, columns, given, settings or [])
+    contenders = make_solvers(solvers, options or [], instance)
+    names = list(contenders)
     budget = Budget(max_iter=max_iter, max_time=max_time)
-    instance = _instance(
-        problem,
-        (rows, columns),
-        rank,
-        cond,
-        spectrum,
-        sampling,
-        measurements,
-        symmetric,
-        noise,
-        seed,
-    )
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -82,8 +106,10 @@ def race(
     with _Board(names, max_iter) as board:
         comparison = compare(
             instance,
-            names,
+            contenders,
+            rank=search_rank,
             start=start,
+            init_scale=init_scale,
             budget=budget,
             repeats=repeats,
             rng=seed,
@@ -101,32 +127,6 @@ def race(
         raise typer.Exit(INTERRUPTED)
     if all(run.result is None for run in comparison.runs):
         raise typer.Exit(FAILED)
-
-
-def _instance(
-    problem: str,
-    shape: tuple[int, int],
-    rank: int,
-    cond: float,
-    spectrum: str,
-    sampling: float | None,
-    measurements: int | None,
-    symmetric: bool,
-    noise: float,
-    seed: int,
-) -> Instance:
-    make = problem_info(problem).make
-    common: dict[str, Any] = {"cond": cond, "spectrum": spectrum, "noise": noise, "rng": seed}
-    if problem == "completion":
-        if measurements is not None or symmetric:
-            raise InvalidInputError("--measurements and --symmetric belong to --problem sensing")
-        return make(shape, rank, sampling=0.5 if sampling is None else sampling, **common)
-    if problem == "sensing":
-        if sampling is not None:
-            raise InvalidInputError("--sampling belongs to --problem completion")
-        m = measurements or 5 * (shape[0] + shape[1]) * rank
-        return make(shape, rank, measurements=m, symmetric=symmetric, **common)
-    raise InvalidInputError(f"race knows completion and sensing, not {problem!r}; use a script")
 
 
 class _Board:
