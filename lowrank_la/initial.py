@@ -45,9 +45,12 @@ def _backprojection(problem: Problem, k: int, rng: Any) -> tuple[Array, Array, A
         return operator.adjoint_left(data, np.ascontiguousarray(u, dtype).reshape(n1, -1))
 
     if problem.symmetric:
+        share = getattr(operator, "identity_share", None)
+        shift = dtype.type(share(data) if share else 0.0)
 
         def hermitian(v: Array) -> Array:
-            return 0.5 * (right(v) + left(v))
+            v = np.ascontiguousarray(v, dtype).reshape(n1, -1)
+            return 0.5 * (right(v) + left(v)) - shift * v
 
         if k >= n1 - 1:
             values, vectors = np.linalg.eigh(hermitian(np.eye(n1, dtype=dtype)))
@@ -102,7 +105,8 @@ def spectral(problem: Problem, rank: int, *, rng: Any = 0) -> Factors:
     ``A*(data) / isometry`` has the matrix as its mean; its leading singular vectors are found
     by Lanczos iteration on the operator, never forming the matrix. Tong, Ma, Chi (2021),
     equation (8) for sensing and (16) for completion. For symmetric problems the leading
-    eigenvectors, with negative eigenvalues as zero.
+    eigenvectors, with negative eigenvalues as zero; where the mean holds a multiple of the
+    identity too, the operator tells it by `identity_share` and it is taken off.
 
     Parameters
     ----------

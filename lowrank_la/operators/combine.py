@@ -196,7 +196,7 @@ class Counted:
         for name in ABILITIES:
             if hasattr(base, name):
                 setattr(self, name, partial(self._call, name))
-        for name in ("prepare", "row_counts", "column_counts"):
+        for name in ("prepare", "row_counts", "column_counts", "identity_share"):
             if hasattr(base, name):
                 setattr(self, name, getattr(base, name))
 

@@ -43,6 +43,10 @@ def gaussian(m=150, shape=(9, 7), **options):
     return operators.GaussianSensing.draw(m, shape, rng=1, **options)
 
 
+def rank_one(m=600, shape=(9, 7), **options):
+    return operators.RankOneSensing.draw(m, shape, rng=1, **options)
+
+
 def weighted():
     base = entries()
     return operators.Weighted(base, 1 + RNG.random(base.size))
@@ -69,6 +73,12 @@ EXAMPLES = {
     "weighted": weighted,
     "stacked": lambda: operators.Stacked([gaussian(), operators.FullObservation((9, 7))]),
     "counted": lambda: operators.Counted(entries()),
+    "rank one": lambda: rank_one(),
+    "rank one complex": lambda: rank_one(dtype=complex),
+    "rank one quadratic": lambda: rank_one(shape=(12, 12), symmetric=True),
+    "rank one given": lambda: operators.RankOneSensing(
+        RNG.standard_normal((70, 6)), RNG.standard_normal((70, 5))
+    ),
 }
 
 
@@ -78,8 +88,9 @@ def test_contract(name):
 
 
 @pytest.mark.parametrize("seed", range(2))
-def test_hermitian_contract(seed):
-    operator = gaussian(shape=(7, 7), symmetric=True, dtype=complex)
+@pytest.mark.parametrize("make", [gaussian, rank_one])
+def test_hermitian_contract(make, seed):
+    operator = make(shape=(7, 7), symmetric=True, dtype=complex)
     assert operator.forward(_hermitian(7, seed)).dtype == np.float64
     check_operator(operator, hermitian=True, rng=seed)
 
@@ -98,7 +109,17 @@ def test_every_public_operator_has_an_example():
 
 @pytest.mark.parametrize("loss", [losses.Squared(), losses.Absolute(), losses.Huber(0.5)])
 @pytest.mark.parametrize(
-    "name", ["entries", "entries, empty row", "gaussian", "gaussian, blocks", "gaussian complex"]
+    "name",
+    [
+        "entries",
+        "entries, empty row",
+        "gaussian",
+        "gaussian, blocks",
+        "gaussian complex",
+        "rank one",
+        "rank one complex",
+        "rank one quadratic",
+    ],
 )
 def test_one_pass_gradient_agrees_with_the_three_methods(name, loss):
     operator = EXAMPLES[name]()
