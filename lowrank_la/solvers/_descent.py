@@ -11,6 +11,7 @@ from .._typing import Array
 from ..errors import SolverBreakdownError
 from ..factors import Factors
 from ..gauss_newton import contraction
+from ..initial import spectral_values
 from ..problem import Evaluation, Problem
 from ..steps import Constant, Line, Step, as_step
 from ._protocol import Solver
@@ -163,6 +164,15 @@ class Descent(Solver):
         identity = np.eye(X.rank)
         metric = self.metric(X, damping) or (identity, identity)
         return contraction(problem, X, metric, rule.value * self.unit(problem))
+
+
+def gradient_unit(problem: Problem, sigma_max: float | None) -> float:
+    """``1 / (isometry * sigma_max + nuclear)``: the natural step of plain gradient descent."""
+    top = sigma_max or float(spectral_values(problem, 1)[0])
+    if top <= 0:
+        # No positive eigenvalue in the back-projection of a symmetric problem.
+        top = 1.0
+    return 1.0 / (problem.operator.isometry * top + problem.nuclear)
 
 
 def gram_metric(X: Factors, damping: float) -> tuple[Array, Array]:

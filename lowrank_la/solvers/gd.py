@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .. import _check
-from ..initial import spectral_values
 from ..problem import Problem
-from ._descent import Descent
+from ._descent import Descent, gradient_unit
 from ._protocol import SolverInfo
 from ._registry import register
 
@@ -77,8 +76,4 @@ class GD(Descent):
 
     def unit(self, problem: Problem) -> float:
         """``1 / (isometry * sigma_max + nuclear)``."""
-        top = self.sigma_max or float(spectral_values(problem, 1)[0])
-        if top <= 0:
-            # No positive eigenvalue in the back-projection of a symmetric problem.
-            top = 1.0
-        return 1.0 / (problem.operator.isometry * top + problem.nuclear)
+        return gradient_unit(problem, self.sigma_max)

@@ -23,4 +23,16 @@ def altmin(d, L, R):
         yield L @ R.T
 
 
-TRANSCRIPTIONS = {"altmin": Transcription(altmin, kinds=("completion",))}
+def agn(d, L, R):
+    """L <- L - eta Z (R^T)^+, then R <- R - eta Z^T (L^T)^+ with the residual of the new L."""
+    pinv = np.linalg.pinv
+    while True:
+        L = L - 0.4 * d.Z(L @ R.T) / d.c @ pinv(R.T)
+        R = R - 0.4 * d.Z(L @ R.T).T / d.c @ pinv(L.T)
+        yield L @ R.T
+
+
+TRANSCRIPTIONS = {
+    "altmin": Transcription(altmin, kinds=("completion",)),
+    "agn": Transcription(agn, {"step_size": 0.4}, kinds=("completion", "sensing")),
+}

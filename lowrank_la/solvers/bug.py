@@ -1,0 +1,306 @@
+"""Basis-update and Galerkin integrator of the gradient flow on matrices of low rank."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from .. import _check
+from .._typing import Array
+from ..errors import InvalidInputError, UnderdeterminedWarning
+from ..factors import Factors
+from ..problem import Evaluation, Problem
+from ._protocol import Solver, SolverInfo
+from ._registry import register
+
+__all__ = ["BUG"]
+
+
+@dataclass
+class BUGState:
+    """The matrix ``U diag(s) V^H``, and the objective and gradient there.
+
+    Attributes
+    ----------
+    left, right : array, shape (n1, k), (n2, k)
+        Orthonormal bases U and V; `right` is None for symmetric problems.
+    core : array, shape (k,)
+        The s, descending and not negative.
+    iteration : int
+        Iterations done.
+    value : float
+        The objective.
+    left_slope, right_slope : array, shape (n1, k), (n2, k)
+        ``G V`` and ``G^H U`` with G the gradient in the matrix; the latter is None for
+        symmetric problems.
+    """
+
+    left: Array
+    right: Array | None
+    core: Array
+    iteration: int
+    value: float
+    left_slope: Array
+    right_slope: Array | None
+
+    @property
+    def bases(self) -> tuple[Array, Array]:
+        """U and V."""
+        return self.left, self.left if self.right is None else self.right
+
+
+def _nuclear(problem: Problem) -> str | None:
+    return "takes no nuclear-norm weight: scaledgd does" if problem.nuclear else None
+
+
+@register(
+    SolverInfo(
+        name="bug",
+        summary="basis-update and Galerkin integrator: free of the condition number, finds ranks",
+        gauge_invariant=True,
+        refuses=_nuclear,
+        references=(
+            "Ceruti, Lubich (2022), An unconventional robust integrator for dynamical low-rank "
+            "approximation, BIT Numerical Mathematics 62, 23-44",
+            "Ceruti, Kusch, Lubich (2022), A rank-adaptive robust integrator for dynamical "
+            "low-rank approximation, BIT Numerical Mathematics 62, 1149-1174",
+            "Schotthoefer, Zangrando, Kusch, Ceruti, Tudisco (2022), Low-rank lottery tickets: "
+            "finding efficient low-rank neural networks via matrix differential equations, NeurIPS",
+        ),
+    )
+)
+@dataclass(frozen=True, kw_only=True)
+class BUG(Solver):
+    """Basis-update and Galerkin (BUG) steps of fixed or adaptive rank.
+
+    Parameters
+    ----------
+    step_size : float
+        Dimensionless eta, in units of ``1 / isometry``; stable below 1 where the restricted
+        isometry holds.
+    adaptive : bool
+        Let the rank follow the data. The number of columns of the start is then only where it
+        begins; 1 will do.
+    tolerance : float
+        Adaptive: the smallest rank is kept whose left-out singular values have a norm below
+        this share of the norm of all. Below the noise the rank runs to `max_rank`; above the
+        smallest relative singular value true components are dropped.
+    max_rank : int, optional
+        Adaptive: largest rank. Default: the one at which there are still twice as many
+        measurements as degrees of freedom; more columns can fit the data by many matrices.
+
+    Model
+    -----
+    The gradient flow ``X' = -A*(s)`` of ``f(A(X) - y)`` on matrices of rank k; for symmetric
+    problems on positive semidefinite ones.
+
+    Update
+    ------
+    With ``X = U S V^H`` and ``G = A*(s)``: ``K = U S - eta G V``, ``L = V S^H - eta G^H U``;
+    new bases U', V' from the QR decompositions of K and L, or of ``[K, U]`` and ``[L, V]`` if
+    adaptive; ``S' = M - eta U'^H G' V'`` with ``M = U'^H X V'`` and G' at ``U' M V'^H``. Adaptive:
+    the singular value decomposition of S' is cut at `tolerance`. Nothing is divided by a
+    singular value, however small. Symmetric problems have one basis, and negative eigenvalues
+    of S' become zero.
+
+    Assumptions
+    -----------
+    Smooth loss; restricted isometry at twice the rank. The rank need not be known: k above it
+    wants five times as many measurements as degrees of freedom, or `adaptive`.
+
+    Guarantee
+    ---------
+    The error of the integrator does not depend on small singular values (Ceruti, Lubich 2022,
+    theorem 4); measured, the number of iterations does not depend on the condition number.
+
+    Cost
+    ----
+    Two residuals and three adjoints per iteration, where a gradient is one and two, plus
+    O((n1 + n2) k^2); adaptive with 2 k columns for the second.
+
+    References
+    ----------
+    Ceruti, Lubich (2022), BIT 62. Ceruti, Kusch, Lubich (2022), BIT 62. Schotthoefer and
+    others (2022), NeurIPS.
+    """
+
+    step_size: float = 0.5
+    adaptive: bool = False
+    tolerance: float = 0.01
+    max_rank: int | None = None
+    state_type: ClassVar[type] = BUGState
+
+    def __post_init__(self) -> None:
+        _check.number(self.step_size, "step_size", low=0.0, high=np.finfo(float).max)
+        _check.number(self.tolerance, "tolerance", low=0.0, high=1.0)
+        if self.max_rank is not None:
+            _check.count(self.max_rank, "max_rank", low=1)
+            if not self.adaptive:
+                raise InvalidInputError(
+                    "max_rank belongs to adaptive=True; a fixed rank is that of the start (rank=)"
+                )
+
+    def init(self, problem: Problem, start: Factors) -> BUGState:
+        """Bases of the start, and the gradient there.
+
+        Raises
+        ------
+        InvalidInputError
+            If `adaptive` and the start has more columns than `max_rank`.
+
+        Warns
+        -----
+        UnderdeterminedWarning
+            If `max_rank` is larger than its default.
+        """
+        if self.adaptive:
+            self._check_cap(problem, start.rank)
+        left, core, right = (p.astype(problem.dtype, copy=False) for p in start.svd())
+        if start.symmetric:
+            right = left
+        return self._at(problem, start, left, core.real, right, 0)
+
+    def _check_cap(self, problem: Problem, rank: int) -> None:
+        safe, cap = safe_rank(problem), self._cap(problem)
+        if rank > cap:
+            raise InvalidInputError(
+                f"the start has {rank} columns and max_rank is {cap}; begin with fewer (1 will "
+                f"do), or raise max_rank"
+            )
+        if cap > safe:
+            warnings.warn(
+                f"max_rank={cap} has more than half as many degrees of freedom as there are "
+                f"measurements: if the rank runs there, many matrices fit. Up to {safe} is safe",
+                UnderdeterminedWarning,
+                stacklevel=2,
+            )
+
+    def _cap(self, problem: Problem) -> int:
+        cap = safe_rank(problem) if self.max_rank is None else self.max_rank
+        return min(cap, problem.max_rank)
+
+    def _at(
+        self,
+        problem: Problem,
+        X: Factors,
+        left: Array,
+        core: Array,
+        right: Array,
+        iteration: int,
+    ) -> BUGState:
+        """The state at X = left diag(core) right^H.
+
+        The objective comes from X as `factors` gives it, whatever the bases: so `resume` sees
+        by its bits whether problem and iterate are those of before.
+        """
+        value, slope = _slope(problem, X)
+        adjoint = problem.operator.adjoint_left(slope, left)
+        forth = problem.operator.adjoint_right(slope, right)
+        back: Array | None = adjoint
+        if problem.symmetric:
+            forth, back = 0.5 * (forth + adjoint), None
+        return BUGState(
+            left, None if problem.symmetric else right, core, iteration, value, forth, back
+        )
+
+    def advance(self, problem: Problem, state: BUGState, k: int) -> None:
+        """Take k steps."""
+        for _ in range(k):
+            new = self._step(problem, state)
+            vars(state).update(vars(new))
+
+    def _step(self, problem: Problem, state: BUGState) -> BUGState:
+        step = float(self.step_size / problem.operator.isometry)
+        u, v = state.bases
+        left = self._basis(u * state.core - step * state.left_slope, u)
+        right = left
+        if state.right_slope is not None:
+            right = self._basis(v * state.core - step * state.right_slope, v)
+        core = (left.conj().T @ (u * state.core)) @ (v.conj().T @ right)
+        _, slope = _slope(problem, Factors(left @ core, right))
+        galerkin = left.conj().T @ problem.operator.adjoint_right(slope, right)
+        if problem.symmetric:
+            core, galerkin = _hermitian(core), _hermitian(galerkin)
+        p, s, q = _spectrum(core - step * galerkin, problem.symmetric)
+        kept = self._rank(problem, s)
+        left, s = left @ p[:, :kept], s[:kept]
+        right = left if problem.symmetric else right @ q[:, :kept]
+        X = _balanced(left, s, right)
+        return self._at(problem, X, left, s, right, state.iteration + 1)
+
+    def _basis(self, moved: Array, old: Array) -> Array:
+        if not self.adaptive:
+            return np.linalg.qr(moved)[0]
+        # Not more columns than rows.
+        return np.linalg.qr(np.hstack([moved, old]))[0]
+
+    def _rank(self, problem: Problem, s: Array) -> int:
+        """The smallest rank whose tail is below the tolerance, at least 1."""
+        if not self.adaptive:
+            return s.size
+        squares = np.cumsum(s[::-1].astype(float) ** 2)[::-1]
+        large = int(np.count_nonzero(squares > self.tolerance**2 * squares[0]))
+        return max(1, min(large, self._cap(problem)))
+
+    def factors(self, state: BUGState) -> Factors:
+        """Balanced factors of the present matrix."""
+        return _balanced(state.left, state.core, state.bases[1])
+
+    def resume(self, state: BUGState, previous: BUGState) -> None:
+        """The bases of before, which the factors fix only up to rounding."""
+        if state.value == previous.value:
+            vars(state).update(vars(previous))
+
+    def evaluation(self, problem: Problem, state: BUGState) -> Evaluation:
+        """Objective and gradient in the balanced factors, from what the step needs anyway."""
+        root = np.sqrt(state.core)
+        left = state.left_slope * root
+        right = left if state.right_slope is None else state.right_slope * root
+        return Evaluation(state.value, left, right)
+
+    def parts(self, state: BUGState) -> Mapping[str, Any]:
+        """The rank at the end."""
+        return {"rank": int(state.core.size)}
+
+
+def safe_rank(problem: Problem) -> int:
+    """Largest rank with at most half as many degrees of freedom as measurements; at least 1."""
+    seen = problem.data.size * (2 if problem.data.dtype.kind == "c" else 1)
+    ranks = range(2, problem.max_rank + 1)
+    fitting = [r for r in ranks if 2 * problem.degrees_of_freedom(r) <= seen]
+    return max(fitting, default=1)
+
+
+def _slope(problem: Problem, X: Factors) -> tuple[float, Array]:
+    """The objective at X and the slope of the loss in the measurements."""
+    residual = problem.residual(X)
+    value = problem.loss.value(residual) * (0.5 if problem.symmetric else 1.0)
+    return value, problem.loss.slope(residual)
+
+
+def _balanced(left: Array, core: Array, right: Array) -> Factors:
+    root = np.sqrt(core)
+    scaled = left * root
+    return Factors(scaled, scaled if right is left else right * root)
+
+
+def _hermitian(matrix: Array) -> Array:
+    return 0.5 * (matrix + matrix.conj().T)
+
+
+def _spectrum(core: Array, symmetric: bool) -> tuple[Array, Array, Array]:
+    """``core = P diag(s) Q^H``, s descending; symmetric: eigenvalues, negative ones as zero."""
+    if not np.isfinite(core).all():
+        # The driver turns what is not finite into DIVERGED; LAPACK would raise.
+        nan = np.full_like(core, np.nan)
+        return nan, np.full(min(core.shape), np.nan, core.real.dtype), nan
+    if symmetric:
+        values, vectors = np.linalg.eigh(core)
+        s = np.maximum(values[::-1], 0)
+        return vectors[:, ::-1], s, vectors[:, ::-1]
+    p, s, qh = np.linalg.svd(core, full_matrices=False)
+    return p, s, qh.conj().T
