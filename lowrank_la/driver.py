@@ -297,11 +297,17 @@ def _stops(
 
 
 def underdetermined(problem: Problem, rank: int, solver: Solver) -> str | None:
-    """What to warn of if there are fewer measurements than degrees of freedom."""
+    """What to warn of if the measurements are too few, or blind to a part of the matrix."""
     if solver.info.one_shot or solver.info.fewer_measurements:
         return None
     if problem.nuclear > 0 or getattr(solver, "ridge", 0.0) > 0:
         return None
+    if not problem.symmetric and getattr(problem.operator, "symmetric", False):
+        return (
+            f"this {type(problem.operator).__name__} sees only the symmetric part of a matrix and "
+            f"the problem is rectangular: any antisymmetric part fits. Use symmetric=True in the "
+            f"problem, or measurements of the whole matrix"
+        )
     unknowns = problem.degrees_of_freedom(rank)
     seen = problem.data.size * (2 if problem.data.dtype.kind == "c" else 1)
     # More columns than the true rank are meant to have more unknowns than data.

@@ -80,10 +80,10 @@ class SolverInfo:
             names = " or ".join(kind.__name__ for kind in self.losses)
             return f"{self.name} needs the loss {names}, got {loss.__name__}"
         if problem.symmetric and not self.symmetric:
-            return (
-                f"{self.name} takes rectangular problems only, this one is symmetric; "
-                f"problem.replace(symmetric=False) looks for two factors"
-            )
+            hint = "problem.replace(symmetric=False) looks for two factors"
+            if getattr(problem.operator, "symmetric", False):
+                hint = "two factors need measurements of more than the symmetric part"
+            return f"{self.name} takes rectangular problems only, this one is symmetric; {hint}"
         if not problem.symmetric and not self.asymmetric:
             return f"{self.name} takes symmetric problems only"
         if problem.dtype.kind == "c" and not self.complex:

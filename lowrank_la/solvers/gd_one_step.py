@@ -195,8 +195,9 @@ class GDOneStep(Descent):
             return None
         return (
             f"with beta={beta:.3g} and sigma_1={sigma:.3g} the step of {step:.3g} is too long "
-            f"after the rescaling: step * isometry * max(beta^2, sigma_1^2/beta^2) is {product:.3g} and "
-            f"must be below 1. Lower step_size, or leave beta at its default sqrt(sigma_1)"
+            f"after the rescaling: step * isometry * max(beta^2, sigma_1^2/beta^2) is "
+            f"{product:.3g} and must be below 1. Lower step_size, or leave beta at its default, "
+            f"sqrt(sigma_1)"
         )
 
     def resume(self, state: Any, previous: Any) -> None:

@@ -10,7 +10,7 @@ ETA, BETA, SWITCH, SIGMA = 0.4, 0.9, 4, 1.2
 
 
 def gd_one_step(d, F, G):
-    """F <- F - eta Z G, G <- G - eta Z^T F; before the fifth (beta P, G Q S / beta), F = P S Q^T."""
+    """F <- F - eta Z G, G <- G - eta Z^T F; with F = P S Q^T once (beta P, G Q S / beta)."""
     t = 0
     while True:
         if t == SWITCH:
