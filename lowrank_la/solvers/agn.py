@@ -64,7 +64,8 @@ class AGN(Descent):
     Guarantee
     ---------
     For the squared loss linear from the first iteration on, without plateaus at saddle points,
-    at a rate free of the condition number and of the number of columns.
+    at a rate free of the condition number. The number of columns enters through the restricted
+    isometry only: with measurements in proportion to it the rate stays.
 
     Cost
     ----
