@@ -10,6 +10,7 @@ from . import (
     steps,
     stopping,
     testing,
+    tubal,
 )
 from .analysis.compare import Budget, Comparison, Run, compare
 from .analysis.rates import RateFit, fit_rate
@@ -58,4 +59,5 @@ __all__ = [
     "steps",
     "stopping",
     "testing",
+    "tubal",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, cast
@@ -290,6 +291,7 @@ class Instance:
         *,
         corrupted: Array | None = None,
         recipe: Recipe | None = None,
+        truth: Callable[[Factors, Array, float, Array | None], Truth] = Truth,
     ) -> Instance:
         """A problem and the matrix that its data come from.
 
@@ -303,9 +305,12 @@ class Instance:
             Which measurements are outliers.
         recipe : Recipe, optional
             How it was made.
+        truth : callable
+            What makes the truth of factors, singular values, objective and corruption: a
+            subclass of Truth where errors are measured otherwise.
         """
         values = factors.singular_values()
-        return cls(problem, Truth(factors, values, problem.objective(factors), corrupted), recipe)
+        return cls(problem, truth(factors, values, problem.objective(factors), corrupted), recipe)
 
 
 def observed(

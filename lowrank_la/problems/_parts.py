@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from .._random import Seed, stream
 from .._typing import Array, Shape
 from ..errors import BreakdownWarning, InvalidInputError
 from ..factors import Factors
-from ..problem import Instance, Problem, Recipe
+from ..problem import Instance, Problem, Recipe, Truth
 
 SHAPES = ("linear", "geometric")
 KINDS = ("gaussian", "sign")
@@ -81,6 +82,30 @@ def draw_truth(
     return Factors(left, left if symmetric else factor("right", shape[1]))
 
 
+def draw_mask(
+    seed: Seed, shape: Shape, rank: int, sampling: float | None, oversampling: float | None
+) -> tuple[Array, Array]:
+    """Rows and columns of random entries from the stream "mask", in row order."""
+    if (sampling is None) == (oversampling is None):
+        raise InvalidInputError("give exactly one of sampling and oversampling")
+    n1, n2 = shape
+    generator = stream(seed, "mask")
+    if sampling is not None:
+        p = _check.number(sampling, "sampling", low=0.0, high=1.0)
+        # Given their number, the entries of a Bernoulli mask are a uniform subset.
+        m = int(generator.binomial(n1 * n2, p))
+    else:
+        factor = _check.number(oversampling, "oversampling", low=0.0)
+        m = int(factor * rank * (n1 + n2 - rank))
+        if m > n1 * n2:
+            raise InvalidInputError(
+                f"oversampling {oversampling:g} asks for {m} of {n1 * n2} entries; it can be at "
+                f"most {n1 * n2 / (rank * (n1 + n2 - rank)):.3g} here"
+            )
+    flat = np.sort(generator.choice(n1 * n2, size=m, replace=False, shuffle=False))
+    return flat // n2, flat % n2
+
+
 def gaussian_noise(seed: Seed, size: int, noise: float, dtype: np.dtype[Any]) -> Array:
     """Noise of standard deviation `noise` per measurement, from the stream "noise"."""
     generator = stream(seed, "noise")
@@ -138,10 +163,11 @@ def assemble(
     parameters: dict[str, Any],
     seed: Seed,
     corrupted: Array | None = None,
+    kind: Callable[..., Truth] = Truth,
 ) -> Instance:
-    """The instance with its truth and recipe."""
+    """The instance with its truth, of this kind, and its recipe."""
     recipe = Recipe(name, {k: _plain(v) for k, v in parameters.items()}, seed)
-    return Instance.of(problem, truth, corrupted=corrupted, recipe=recipe)
+    return Instance.of(problem, truth, corrupted=corrupted, recipe=recipe, truth=kind)
 
 
 def _plain(value: Any) -> Any:

@@ -28,6 +28,7 @@ MODULES = (
     "steps",
     "stopping",
     "testing",
+    "tubal",
 )
 SECTIONS = ("Model", "Update", "Assumptions", "Guarantee", "Cost", "References")
 
