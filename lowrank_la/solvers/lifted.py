@@ -1,0 +1,348 @@
+"""Gradient descent on a problem lifted to tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from .. import _check
+from .._random import seed_of, stream
+from .._typing import Array
+from ..errors import InvalidInputError, unknown_name
+from ..factors import Factors
+from ..lifting import LIMIT, Lifting, why_not
+from ..losses import Squared
+from ..problem import Evaluation, Problem
+from ._protocol import Solver, SolverInfo
+from ._registry import register
+
+__all__ = ["Lifted"]
+
+# Default step sizes by method.
+STEPS = {"gd": 0.3, "adam": 0.05}
+LIFTS = ("rank_one", "random")
+BETA = (0.9, 0.999)
+# The saddle escape: relative gradient that counts as quiet, quiet iterations in a row, the first
+# trial length relative to the iterate, its shrinkage and the number of trials.
+QUIET, PATIENCE = 1e-5, 100
+TRIAL, SHRINK, TRIALS = 0.1, 0.5, 30
+
+
+@dataclass
+class LiftedState:
+    """The tensor, the loss there, and the lifted problem.
+
+    Attributes
+    ----------
+    tensor : array, shape (d, ..., d)
+        The iterate w.
+    value : float
+        Lifted loss.
+    gradient : array, shape (d, ..., d)
+        Its gradient.
+    rows, target, excess, order, rank
+        The fields of `lowrank_la.lifting.Lifting`.
+    unit, adam_unit : float
+        Natural lengths of the steps of the two methods.
+    first, second : array or None
+        Moments of Adam.
+    moments : int
+        Steps that they hold.
+    quiet : int
+        Iterations in a row with a small gradient.
+    escapes : int
+        Saddles left.
+    dropped : array, shape (n, r), or None
+        Factor of the best rank-one fit of w; None while not known.
+    leftover : float
+        Relative distance of w to that fit.
+    iteration : int
+        Iterations done.
+    """
+
+    tensor: Array
+    value: float
+    gradient: Array
+    rows: Array
+    target: Array
+    excess: float
+    order: int
+    rank: int
+    unit: float
+    adam_unit: float
+    first: Array | None = None
+    second: Array | None = None
+    moments: int = 0
+    quiet: int = 0
+    escapes: int = 0
+    dropped: Array | None = None
+    leftover: float = float("nan")
+    iteration: int = 0
+
+    @property
+    def lifting(self) -> Lifting:
+        """The lifted problem."""
+        return Lifting(self.rows, self.target, self.excess, self.order, self.rank)
+
+    @property
+    def relative_gradient(self) -> float:
+        """``|gradient| / |w|`` in units of the method."""
+        size = float(np.linalg.norm(self.tensor))
+        slope = float(np.linalg.norm(self.gradient)) * self.unit
+        return slope / size if size > 0 else float("inf")
+
+
+def _refuses(problem: Problem) -> str | None:
+    reason = why_not(problem)
+    n = problem.shape[0]
+    rows = min(problem.data.size, n * (n + 1) // 2)
+    if reason is None and rows * n**4 > LIMIT:
+        reason = (
+            f"is for tiny problems: tensors of n^6 = {float(n) ** 6:.1e} numbers at order 3 do not "
+            f"fit; use an unlifted solver from a small start"
+        )
+    return reason
+
+
+@register(
+    SolverInfo(
+        name="lifted",
+        summary="gradient descent on the problem lifted to tensors; for tiny problems",
+        losses=(Squared,),
+        asymmetric=False,
+        complex=False,
+        gauge_invariant=True,
+        refuses=_refuses,
+        references=(
+            "Ma, Molybog, Lavaei, Sojoudi (2023), Over-parametrization via lifting for low-rank "
+            "matrix sensing: conversion of spurious solutions to strict saddle points, "
+            "arXiv:2302.07828",
+            "Ma, Lavaei, Sojoudi (2023), Algorithmic regularization in tensor optimization: "
+            "towards a lifted approach in matrix sensing, NeurIPS, arXiv:2310.15549",
+        ),
+    )
+)
+@dataclass(frozen=True, kw_only=True)
+class Lifted(Solver):
+    """Gradient descent or Adam on tensors, the lifted Burer-Monteiro factorisation.
+
+    Parameters
+    ----------
+    order : int
+        Number l of indices of the tensor; 1 is the unlifted problem. The papers' theorems are on
+        odd orders. Even ones are allowed: the sign of x, which they lose, does not show in
+        ``x x^T``, but they do not see the sign of the data either.
+    method : {"gd", "adam"}
+        Gradient descent, or Adam with its usual decay rates 0.9 and 0.999.
+    step_size : float, optional
+        "gd" (default 0.3): in units of ``1 / lambda_max(A*(b))^l``, which for order 1 are those of
+        the solver gd. "adam" (default 0.05): in units of the root mean square of the entries of a
+        lifted solution, as the spectrum of the data suggests it.
+    lift : {"rank_one", "random"}
+        The first tensor: the power ``x^(xl)`` of the vectorised start x, or a Gaussian tensor of
+        the same norm, which is neither symmetric nor of rank one.
+    init_scale : float
+        Factor on the first tensor.
+    seed : int
+        Seed of the Gaussian tensor.
+    escape : bool
+        Leave saddles: after 100 quiet iterations the tensor is replaced by its best rank-one fit
+        ``x^(xl)`` and moved along ``u^(xl)``, u the lowest eigenvector of ``A*(A(x x^T) - b)``, if
+        the curvature there is negative, as far as backtracking finds descent.
+
+    Model
+    -----
+    ``min 1/4 |<A^(xl), w w^T> - b^(xl)|^2`` over tensors w of l indices of size n r (the papers
+    have 1/2 and 1/4). The trace records this loss. The matrix returned is ``F F^T`` with vec(F)
+    from the best rank-one fit of w, which is found at the end of each call of `advance`; how far
+    w is from it stands in the parts of the result, as `rank_one_residual`.
+
+    Update
+    ------
+    ``w <- w - eta G`` with ``G = (A^(xl))*(<A^(xl), w w^T> - b^(xl)) w``, one index pair after
+    another. Adam divides the moments of G; with a constant step it does not settle to rounding.
+
+    Assumptions
+    -----------
+    A symmetric real problem with squared loss, tiny. To find how large an order must be for a
+    spurious solution to become a strict saddle use `lowrank_la.lifting.strict_saddle_order`: it
+    grows quickly with the difficulty of the problem, and at smaller orders lifting does harm.
+
+    Guarantee
+    ---------
+    From a small start near rank one the iterates stay near rank one, and spurious solutions far
+    from the truth are strict saddles for odd orders that are large enough. A baseline to compare
+    with is plain gradient descent from a small start, which on the papers' examples does as well
+    as lifting; released code for them lets a baseline fail that never reads its variable.
+
+    Cost
+    ----
+    O(p d^(2 l - 1)) per iteration with d = n r and p <= d (d + 1) / 2 rows, memory p d^(2 l - 2).
+
+    References
+    ----------
+    Ma, Molybog, Lavaei, Sojoudi (2023), arXiv:2302.07828; Ma, Lavaei, Sojoudi (2023),
+    arXiv:2310.15549.
+    """
+
+    order: int = 3
+    method: str = "gd"
+    step_size: float | None = None
+    lift: str = "rank_one"
+    init_scale: float = 1.0
+    seed: int = 0
+    escape: bool = False
+    state_type: ClassVar[type] = LiftedState
+
+    def __post_init__(self) -> None:
+        _check.count(self.order, "order", low=1)
+        if self.method not in STEPS:
+            raise unknown_name("method of lifted", self.method, STEPS)
+        if self.lift not in LIFTS:
+            raise unknown_name("lift", self.lift, LIFTS)
+        if self.step_size is not None:
+            _check.number(self.step_size, "step_size", low=0.0, high=np.finfo(float).max)
+        _check.number(self.init_scale, "init_scale", low=0.0, high=np.finfo(float).max)
+        _check.count(self.seed, "seed")
+        if not isinstance(self.escape, bool):
+            raise InvalidInputError(f"escape must be True or False, got {self.escape!r}")
+
+    def init(self, problem: Problem, start: Factors) -> LiftedState:
+        """The first tensor, and the lifted problem.
+
+        Raises
+        ------
+        TooLargeError
+            If the tensors do not fit into memory.
+        """
+        lifting = Lifting.of(problem, order=self.order, rank=start.rank)
+        lifting.refuse_if_too_large()
+        w = lifting.lift(start)
+        if self.lift == "random":
+            draw = stream(seed_of(self.seed), "lifted start").standard_normal(w.shape)
+            w = (draw * (np.linalg.norm(w) / np.linalg.norm(draw))).astype(w.dtype)
+        w = w * w.dtype.type(self.init_scale)
+        value, gradient = lifting.evaluate(w)
+        top = float(np.abs(np.linalg.eigvalsh(lifting.matrices(start)[2])).max())
+        state = LiftedState(
+            tensor=w,
+            value=value,
+            gradient=gradient,
+            rows=lifting.rows,
+            target=lifting.target,
+            excess=lifting.excess,
+            order=self.order,
+            rank=start.rank,
+            unit=top**-self.order if top > 0 else 0.0,
+            adam_unit=np.sqrt((top / problem.operator.isometry / lifting.size) ** self.order),
+        )
+        self._drop(state)
+        return state
+
+    def advance(self, problem: Problem, state: LiftedState, k: int) -> None:
+        """Take k steps; the rank-one fit is found after the last."""
+        lifting = state.lifting
+        for _ in range(k):
+            if self.escape and state.quiet >= PATIENCE and (left := _escaped(state)) is not None:
+                w, (first, second, moments) = left, (None, None, 0)
+                escapes, quiet = state.escapes + 1, 0
+            else:
+                w, first, second, moments = self._step(state)
+                escapes = state.escapes
+                quiet = state.quiet + 1 if state.relative_gradient < QUIET else 0
+                # A failed attempt is repeated only after as many quiet iterations again.
+                quiet = 0 if state.quiet >= PATIENCE else quiet
+            value, gradient = lifting.evaluate(w)
+            state.tensor, state.value, state.gradient = w, value, gradient
+            state.first, state.second, state.moments = first, second, moments
+            state.escapes, state.quiet = escapes, quiet
+            state.dropped = None
+            state.iteration += 1
+        if state.dropped is None:
+            self._drop(state)
+
+    def _step(self, state: LiftedState) -> tuple[Array, Array | None, Array | None, int]:
+        size = STEPS[self.method] if self.step_size is None else self.step_size
+        w, g = state.tensor, state.gradient
+        kind = w.dtype.type
+        if self.method == "gd":
+            return w - kind(size * state.unit) * g, None, None, 0
+        a, b = BETA
+        first, second, count = state.first, state.second, state.moments + 1
+        if first is None or second is None:
+            first, second = np.zeros_like(w), np.zeros_like(w)
+        first = kind(a) * first + kind(1 - a) * g
+        second = kind(b) * second + kind(1 - b) * g * g
+        mean, spread = first / kind(1 - a**count), second / kind(1 - b**count)
+        # Against 0/0 only, in the unit of the gradient.
+        floor = kind(1e-8 * state.adam_unit / state.unit if state.unit else 1.0)
+        move = mean / (np.sqrt(spread) + floor)
+        return w - kind(size * state.adam_unit) * move, first, second, count
+
+    def _drop(self, state: LiftedState) -> None:
+        X, leftover = state.lifting.drop(state.tensor)
+        state.dropped, state.leftover = X.left, leftover
+
+    def factors(self, state: LiftedState) -> Factors:
+        """``F F^T`` from the best rank-one fit of the tensor."""
+        # Not known only after an interrupt.
+        left = state.lifting.drop(state.tensor)[0].left if state.dropped is None else state.dropped
+        return Factors(left, left)
+
+    def resume(self, state: LiftedState, previous: LiftedState) -> None:
+        """Carry over the tensor, which its rank-one fit does not determine."""
+        if state.tensor.shape != previous.tensor.shape or state.rank != previous.rank:
+            return
+        state.tensor = previous.tensor
+        state.value, state.gradient = state.lifting.evaluate(state.tensor)
+        self._drop(state)
+        if state.value == previous.value:
+            state.iteration, state.escapes = previous.iteration, previous.escapes
+            state.quiet = previous.quiet
+            if self.method == "adam":
+                state.first, state.second = previous.first, previous.second
+                state.moments = previous.moments
+
+    def evaluation(self, problem: Problem, state: LiftedState) -> Evaluation:
+        """The lifted loss, and its gradient along the liftings of other factors."""
+        left = self.factors(state).left
+        gradient = state.gradient
+        slope: Array = np.zeros(left.size, left.dtype)
+        for axis in range(state.order):
+            part = np.moveaxis(gradient, axis, -1)
+            for _ in range(state.order - 1):
+                part = np.tensordot(left.ravel(), part, 1)
+            slope += part
+        slope = slope.reshape(left.shape)
+        return Evaluation(state.value, slope, slope)
+
+    def stationarity(self, problem: Problem, state: LiftedState) -> float:
+        """The gradient in the tensor, relative to it and in units of the method."""
+        return state.relative_gradient
+
+    def parts(self, state: LiftedState) -> Mapping[str, Any]:
+        """How far the tensor is from rank one, and how many saddles were left."""
+        return {"rank_one_residual": state.leftover, "escapes": state.escapes}
+
+
+def _escaped(state: LiftedState) -> Array | None:
+    """The tensor moved off a saddle; None if it is none, or nothing is found."""
+    lifting = state.lifting
+    X, _ = lifting.drop(state.tensor)
+    _, N, C = lifting.matrices(X)
+    u = np.linalg.eigh(N - C)[1][:, 0]
+    scale = float(np.abs(np.linalg.eigvalsh(C)).max()) ** state.order
+    if not lifting.curvature(X, u) < -1e-8 * scale:
+        return None
+    start, direction = lifting.lift(X), lifting.power(u)
+    length = TRIAL * float(np.linalg.norm(start))
+    for _ in range(TRIALS):
+        for sign in (1.0, -1.0):
+            w = start + start.dtype.type(sign * length) * direction
+            if lifting.objective(w) < state.value:
+                return w
+        length *= SHRINK
+    return None
