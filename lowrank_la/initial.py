@@ -7,13 +7,14 @@ from typing import Any
 import numpy as np
 
 from . import _check
+from ._grid import grid_of, median_modulus
 from ._random import seed_of, stream
 from ._typing import Array
-from .errors import InvalidInputError, InvalidTypeError, unknown_name
+from .errors import IncompatibleError, InvalidInputError, InvalidTypeError, unknown_name
 from .factors import Factors
 from .problem import Instance, Problem
 
-__all__ = ["near", "small_random", "spectral", "spectral_values"]
+__all__ = ["near", "small_random", "spectral", "spectral_values", "thresholded"]
 
 
 # Relative accuracy of squared singular values; sampling errors are larger by far.
@@ -130,6 +131,50 @@ def spectral(problem: Problem, rank: int, *, rng: Any = 0) -> Factors:
     return Factors(left, np.ascontiguousarray(v * root, problem.dtype))
 
 
+def thresholded(
+    problem: Problem, rank: int, *, corruption: float | None = None, rng: Any = 0
+) -> Factors:
+    """Spectral start from data whose largest entries are left out: robust PCA.
+
+    What is among the ``floor(alpha k)`` largest moduli of the k measurements of its row, and
+    among those of its column, counts as zero (Tong, Ma, Chi 2021, equation 13).
+
+    Parameters
+    ----------
+    problem : Problem
+        A problem whose operator observes entries.
+    rank : int
+        Number of columns of the factors.
+    corruption : float, optional
+        The share alpha. Default: 0.3, but only moduli above 15 times the median count.
+    rng : int, Generator or None
+        Start vector of the Lanczos iteration.
+
+    Returns
+    -------
+    Factors
+
+    Raises
+    ------
+    IncompatibleError
+        If the operator does not observe single entries.
+    """
+    grid = grid_of(problem.operator)
+    if grid is None:
+        raise IncompatibleError(
+            f"the start 'thresholded' needs an operator that observes single entries, which "
+            f"{type(problem.operator).__name__} does not; use start='spectral'"
+        )
+    data = problem.data
+    if corruption is None:
+        left_out = grid.outstanding(data, 0.3) & (np.abs(data) > 15 * median_modulus(data))
+    else:
+        share = _check.number(corruption, "corruption", low=0.0, high=0.5)
+        left_out = grid.outstanding(data, share)
+    kept = np.where(left_out, 0, data)
+    return spectral(problem.replace(data=kept.astype(data.dtype)), rank, rng=rng)
+
+
 def small_random(
     problem: Problem, rank: int, *, init_scale: float = 1e-12, ratio: float = 1.0, rng: Any = 0
 ) -> Factors:
@@ -214,7 +259,7 @@ def near(
     return Factors(left, left if problem.symmetric else perturb("right", truth.right))
 
 
-STARTS = {"spectral": spectral, "small_random": small_random}
+STARTS = {"spectral": spectral, "small_random": small_random, "thresholded": thresholded}
 
 
 def start_from(

@@ -26,6 +26,18 @@ def symmetric():
 
 
 @pytest.fixture(scope="session")
+def perturbed():
+    """Perturbed completion, 5 x 5, rank 1."""
+    return ll.problems.perturbed_completion(5)
+
+
+@pytest.fixture(scope="session")
+def covariance():
+    """A covariance, 6 x 6, of full rank."""
+    return ll.problems.covariance(6, spectrum="geometric", cond=4, rng=0)
+
+
+@pytest.fixture(scope="session")
 def robust_sensing():
     """A sensing instance with a tenth of outliers, 12 x 10, rank 2; absolute loss."""
     return ll.problems.sensing((12, 10), 2, cond=2, measurements=400, outliers=0.1, rng=0)
@@ -35,3 +47,17 @@ def robust_sensing():
 def robust_symmetric():
     """The same with a symmetric matrix, 12 x 12."""
     return ll.problems.sensing(12, 2, cond=2, measurements=300, symmetric=True, outliers=0.1, rng=0)
+
+
+@pytest.fixture(scope="session")
+def robust_pca():
+    """All entries of a 30 x 25 matrix of rank 2, a tenth of them wrong; absolute loss."""
+    return ll.problems.robust_pca((30, 25), 2, cond=2, corruption=0.1, rng=0)
+
+
+@pytest.fixture(scope="session")
+def robust_completion():
+    """Two thirds of the entries of a 50 x 40 matrix of rank 2, a tenth of them wrong."""
+    return ll.problems.robust_completion(
+        (50, 40), 2, cond=2, sampling=0.7, corruption=0.1, outlier_scale=0.5, rng=0
+    )

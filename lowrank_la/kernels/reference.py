@@ -89,3 +89,101 @@ def row_products(lo: int, hi: int, matrix: Array, x: Array, out: Array) -> None:
 
 def row_combination(lo: int, hi: int, matrix: Array, weights: Array, out: Array) -> None:
     out += weights[lo:hi] @ matrix[lo:hi]
+
+
+def kept_thresholds(
+    lo: int, hi: int, values: Array, indptr: Array, kept: Array, out: Array
+) -> None:
+    for i in range(lo, hi):
+        row = values[indptr[i] : indptr[i + 1]]
+        if kept[i] <= 0:
+            out[i] = np.inf
+        elif kept[i] >= row.size:
+            out[i] = 0
+        else:
+            out[i] = np.partition(row, row.size - kept[i])[row.size - kept[i]]
+
+
+def _sketch(block: Array, signs: Array, picks: Array, by_norm: bool) -> Array:
+    m, size = block.shape[0], picks.size
+    if by_norm:
+        norms = np.sum(np.abs(block.astype(np.result_type(block, float))) ** 2, axis=1)
+        sums = np.cumsum(norms)
+        p = np.minimum(np.searchsorted(sums, picks * sums[-1]), m - 1)
+        scale = np.sqrt(sums[-1] / (size * norms[p]))
+        return block[p] * scale[:, None].astype(signs.dtype)
+    padded = 1 << max(0, int(m - 1).bit_length())
+    work = np.zeros((padded, block.shape[1]), block.dtype)
+    work[:m] = signs[:m, None] * block
+    half = 1
+    while half < padded:
+        pairs = work.reshape(-1, 2, half, block.shape[1])
+        work = np.stack([pairs[:, 0] + pairs[:, 1], pairs[:, 0] - pairs[:, 1]], axis=1)
+        half *= 2
+    work = work.reshape(padded, -1)
+    return work[np.minimum((picks * padded).astype(int), padded - 1)] / float(np.sqrt(size))
+
+
+def _iterate(
+    block: Array,
+    residual: Array,
+    inverse: Array,
+    damping: float,
+    target: float,
+    limit: int,
+) -> tuple[int, Array]:
+    d = np.zeros(block.shape[1], block.dtype)
+    g = inverse @ (block.conj().T @ residual)
+    direction, gamma, done = g, float(np.vdot(g, g).real), 0
+    while not gamma <= target and done < limit:
+        t = inverse.conj().T @ direction
+        image = block @ t
+        curvature = float(np.vdot(image, image).real + damping * np.vdot(t, t).real)
+        if not curvature > 0:
+            return -1, d
+        step = gamma / curvature
+        d, residual = d + step * t, residual - step * image
+        g = inverse @ (block.conj().T @ residual - damping * d)
+        new = float(np.vdot(g, g).real)
+        direction, gamma, done = g + new / gamma * direction, new, done + 1
+    return (done if gamma <= target else -1), d
+
+
+def sketched_rows(
+    lo: int,
+    hi: int,
+    other: Array,
+    indptr: Array,
+    cols: Array,
+    data: Array,
+    start: Array,
+    signs: Array,
+    picks: Array,
+    by_norm: bool,
+    damping: float,
+    tol: float,
+    forcing: float,
+    limit: int,
+    counts: Array,
+    out: Array,
+) -> None:
+    for i in range(lo, hi):
+        s = slice(indptr[i], indptr[i + 1])
+        block = other[cols[s]].conj()
+        residual = data[s] - block @ start[i]
+        done = -1
+        if block.shape[0] > picks.size:
+            sketch = _sketch(block, signs, picks, by_norm)
+            try:
+                inverse = np.linalg.inv(np.linalg.cholesky(sketch.conj().T @ sketch))
+            except np.linalg.LinAlgError:
+                pass
+            else:
+                sizes = [inverse @ (block.conj().T @ v) for v in (data[s], residual)]
+                squares = [float(np.vdot(v, v).real) for v in sizes]
+                target = max(tol**2 * squares[0], forcing**2 * squares[1])
+                done, d = _iterate(block, residual, inverse, damping, target, limit)
+        if done < 0:
+            gram = block.conj().T @ block + damping * np.eye(block.shape[1], dtype=block.dtype)
+            d = np.linalg.lstsq(gram, block.conj().T @ residual, rcond=None)[0]
+        out[i], counts[i] = start[i] + d, done

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from . import _jit, dense, entries, rows
+from . import _jit, dense, entries, rows, selection, sketched
 
 
 def warmup(dtypes: Sequence[Any] = (np.float64,)) -> int:
@@ -31,7 +31,27 @@ def warmup(dtypes: Sequence[Any] = (np.float64,)) -> int:
         rows.ridge_rows(0, 2, factor, indptr, indices, data, ridge, product)
         dense.row_products(0, 2, factor, np.ones(2, dtype), np.empty(2, dtype))
         dense.row_combination(0, 2, factor, np.ones(2, dtype), np.zeros(2, dtype))
-        count += 6
+        size, kept = np.ones(3, factor.real.dtype), np.array([1, 1], np.int64)
+        selection.kept_thresholds(0, 2, size, indptr, kept, np.empty(2, factor.real.dtype))
+        sketched.sketched_rows(
+            0,
+            2,
+            factor,
+            indptr,
+            indices,
+            data,
+            product,
+            np.ones(2, factor.real.dtype),
+            np.full(1, 0.5),
+            False,
+            0.0,
+            0.0,
+            0.0,
+            1,
+            np.empty(2, np.int64),
+            np.empty_like(factor),
+        )
+        count += 8
     return count
 
 

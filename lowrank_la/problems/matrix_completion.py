@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from .. import _check
-from .._random import seed_of, stream
-from .._typing import Array, Shape
-from ..errors import InvalidInputError
+from .._random import seed_of
 from ..operators.entries import EntrySampling
 from ..problem import Instance, Problem
-from ._parts import assemble, draw_truth, gaussian_noise, singular_values
+from ._parts import assemble, draw_mask, draw_truth, gaussian_noise, singular_values
 from ._registry import register
 
 __all__ = ["completion"]
@@ -84,7 +80,7 @@ def completion(
     seed = seed_of(rng)
     values = singular_values(rank, cond, spectrum)
     truth = draw_truth(seed, shape, values, kind, factors)
-    i, j = _mask(seed, shape, rank, sampling, oversampling)
+    i, j = draw_mask(seed, shape, rank, sampling, oversampling)
     operator = EntrySampling(i, j, shape, empty=empty)
     data = operator.forward(truth)
     noise = _check.number(noise, "noise", low=0.0)
@@ -104,26 +100,3 @@ def completion(
     }
     problem = Problem(operator, data)
     return assemble(problem, truth, "completion", parameters, seed)
-
-
-def _mask(
-    seed: Any, shape: Shape, rank: int, sampling: float | None, oversampling: float | None
-) -> tuple[Array, Array]:
-    if (sampling is None) == (oversampling is None):
-        raise InvalidInputError("give exactly one of sampling and oversampling")
-    n1, n2 = shape
-    generator = stream(seed, "mask")
-    if sampling is not None:
-        p = _check.number(sampling, "sampling", low=0.0, high=1.0)
-        # Given their number, the entries of a Bernoulli mask are a uniform subset.
-        m = int(generator.binomial(n1 * n2, p))
-    else:
-        factor = _check.number(oversampling, "oversampling", low=0.0)
-        m = int(factor * rank * (n1 + n2 - rank))
-        if m > n1 * n2:
-            raise InvalidInputError(
-                f"oversampling {oversampling:g} asks for {m} of {n1 * n2} entries; it can be at "
-                f"most {n1 * n2 / (rank * (n1 + n2 - rank)):.3g} here"
-            )
-    flat = np.sort(generator.choice(n1 * n2, size=m, replace=False, shuffle=False))
-    return flat // n2, flat % n2

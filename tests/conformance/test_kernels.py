@@ -7,7 +7,7 @@ import inspect
 import numpy as np
 import pytest
 
-from lowrank_la.kernels import _chunks, _jit, dense, entries, reference, rows
+from lowrank_la.kernels import _chunks, _jit, dense, entries, reference, rows, selection, sketched
 from lowrank_la.kernels.warmup import warmup
 
 KINDS = [np.float64, np.float32, np.complex128, np.complex64]
@@ -101,8 +101,73 @@ def test_dense(kind, m):
     agree(*outs, kind)
 
 
+@needs_jit
+@pytest.mark.parametrize("kind", [np.float64, np.float32])
+@pytest.mark.parametrize("levels", [0, 3])
+def test_kept_thresholds(kind, levels):
+    """Rows of all lengths, with ties if there are few levels; the order of values is random."""
+    rng = np.random.default_rng(0)
+    lengths = np.concatenate((np.arange(30), [400]))
+    indptr = np.concatenate(([0], np.cumsum(lengths))).astype(np.int64)
+    values = rng.random(indptr[-1]).astype(kind)
+    values = np.floor(levels * values).astype(kind) if levels else values
+    for share in (0.0, 0.2, 0.7, 1.0):
+        kept = np.floor(share * lengths).astype(np.int64)
+        outs = [np.full(lengths.size, -1, kind) for _ in range(2)]
+        for module, out in zip((selection, reference), outs, strict=True):
+            module.kept_thresholds(3, 31, values, indptr, kept, out)
+        np.testing.assert_array_equal(*outs)
+
+
+@needs_jit
+def test_selection_ends_with_nan():
+    values = np.full(50, np.nan)
+    values[::3] = 1.0
+    out = np.empty(1)
+    kept, indptr = np.array([20]), np.array([0, 50])
+    selection.kept_thresholds(0, 1, values, indptr, kept, out)
+
+
+@needs_jit
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("by_norm", [False, True])
+def test_sketched_rows(kind, by_norm):
+    """Iterations stop where both twins stop; rows shorter than the sketch are solved exactly."""
+    s = setting(kind, n2=60)
+    rng = np.random.default_rng(1)
+    real = np.zeros(0, kind).real.dtype
+    signs = rng.choice([-1.0, 1.0], 64).astype(real)
+    picks = np.sort(rng.random(18))
+    start = draw(rng, s["L"].shape, kind)
+    outs, counts = [], []
+    for module in (sketched, reference):
+        out, count = np.zeros_like(s["L"]), np.full(s["n1"], -7)
+        args = (s["R"], s["indptr"], s["cols"], s["y"], start, signs, picks, by_norm)
+        module.sketched_rows(2, 28, *args, 0.02, 1e-2, 0.05, 40, count, out)
+        outs.append(out)
+        counts.append(count)
+    assert np.array_equal(*counts)
+    assert set(counts[0][2:28]) > {-1}
+    np.testing.assert_allclose(*outs, rtol=1e5 * np.finfo(kind).eps, atol=1e5 * np.finfo(kind).eps)
+    # Without the iteration, and to the end of it: the same exact solution.
+    exact, ended = np.zeros_like(s["L"]), np.zeros_like(s["L"])
+    args = (s["R"], s["indptr"], s["cols"], s["y"], start, signs, picks, by_norm, 0.02)
+    sketched.sketched_rows(0, s["n1"], *args, 0.0, 0.0, 0, count, exact)
+    assert set(count) == {-1}
+    tol = 50 * np.finfo(kind).eps
+    sketched.sketched_rows(0, s["n1"], *args, tol, 0.0, 60, count, ended)
+    assert count.max() > 5
+    np.testing.assert_allclose(exact, ended, rtol=0, atol=1e4 * np.finfo(kind).eps)
+    residual_rows = s["cols"][s["indptr"][10] : s["indptr"][11]]
+    v = s["R"][residual_rows].conj()
+    y = s["y"][s["indptr"][10] : s["indptr"][11]]
+    gram = v.conj().T @ v + 0.02 * np.eye(5)
+    expected = np.linalg.solve(gram, v.conj().T @ y + 0.02 * start[10])
+    np.testing.assert_allclose(exact[10], expected, atol=1e4 * np.finfo(kind).eps)
+
+
 def test_every_kernel_has_a_twin_of_the_same_signature():
-    for module in (entries, rows, dense):
+    for module in (entries, rows, dense, selection, sketched):
         for name, value in vars(module).items():
             if name.startswith("_") or getattr(value, "__module__", "") != module.__name__:
                 continue
@@ -124,7 +189,7 @@ def test_nan_is_not_lost():
 
 
 def test_warmup_counts_kernels():
-    assert warmup(["float64", "float32"]) == 12
+    assert warmup(["float64", "float32"]) == 16
 
 
 def test_borders_depend_on_the_data_alone():
