@@ -128,6 +128,8 @@ def choose_solver(problem: Problem) -> tuple[Solver, str]:
             return solver, "squared loss: scaledgd with the exact line search"
         solver = make_solver("scaledgd", {"step_size": "backtracking"})
         return solver, "smooth loss: scaledgd with backtracking"
+    if "thresholded_scaledgd" in able:
+        return make_solver("thresholded_scaledgd"), "absolute loss on entries: outliers set aside"
     if able:
         return make_solver(able[0]), f"{able[0]} is the one solver that takes this problem"
     raise IncompatibleError(f"no solver takes the loss {problem.loss} on this problem")

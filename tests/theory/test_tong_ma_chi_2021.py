@@ -6,6 +6,8 @@ where the released scripts use one seed for both), singular values linear from 1
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 
@@ -71,3 +73,33 @@ def test_p5a_n3_sensing_at_full_size():
         errors.append(result.factors.distance(truth) / truth.norm())
     assert all(2e-4 <= error <= 1e-3 for error in errors), errors
     assert errors[1] / errors[0] < 1.5, errors
+
+
+def robust_run(cond, n=1000, **options):
+    """Robust PCA, rank 10, a tenth of each row and column corrupted by N(0, 1) entries."""
+    instance = ll.problems.robust_pca(n, 10, corruption=0.1, cond=cond, rng=1)
+    return ll.solve(
+        instance,
+        ll.solvers.ThresholdedScaledGD(**options),
+        start=partial(ll.initial.thresholded, corruption=options.get("corruption")),
+        stop=ll.stopping.Target("rel_error", 1e-6),
+        max_iter=70,
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("cond", [1, 20])
+def test_p5a_n2_robust_pca_does_not_depend_on_the_condition_number(cond):
+    """n = 1000: 1e-6 within 50 to 65 iterations, by the paper's method and share."""
+    result = robust_run(cond, corruption=0.1, visible=0.0)
+    assert result.status is ll.Status.TARGET
+    assert 50 <= result.n_iter <= 65, result.n_iter
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("cond", [1, 20])
+def test_robust_pca_without_knowing_the_share_takes_fewer_iterations(cond):
+    result = robust_run(cond)
+    assert result.status is ll.Status.TARGET
+    assert result.n_iter <= 25, result.n_iter
+    assert result.oracle_used == ("rank",)
