@@ -18,6 +18,7 @@ from ..problem import Instance, Problem, Recipe, Truth
 SHAPES = ("linear", "geometric")
 KINDS = ("gaussian", "sign")
 OUTLIERS = ("uniform", "gaussian")
+LAWS = ("uniform", "power")
 
 
 def singular_values(rank: int, cond: float, spectrum: Any) -> Array:
@@ -83,9 +84,22 @@ def draw_truth(
 
 
 def draw_mask(
-    seed: Seed, shape: Shape, rank: int, sampling: float | None, oversampling: float | None
+    seed: Seed,
+    shape: Shape,
+    rank: int,
+    sampling: float | None,
+    oversampling: float | None,
+    *,
+    law: str = "uniform",
+    exponent: float = 0.5,
 ) -> tuple[Array, Array]:
-    """Rows and columns of random entries from the stream "mask", in row order."""
+    """Rows and columns of random entries from the stream "mask", in row order.
+
+    "uniform", or "power": rows and columns, in random order, have weights ``k^-exponent``.
+    """
+    if law not in LAWS:
+        raise InvalidInputError(f"law must be 'uniform' or 'power', got {law!r}")
+    exponent = _check.number(exponent, "exponent", low=0.0, high=10.0)
     if (sampling is None) == (oversampling is None):
         raise InvalidInputError("give exactly one of sampling and oversampling")
     n1, n2 = shape
@@ -102,8 +116,51 @@ def draw_mask(
                 f"oversampling {oversampling:g} asks for {m} of {n1 * n2} entries; it can be at "
                 f"most {n1 * n2 / (rank * (n1 + n2 - rank)):.3g} here"
             )
-    flat = np.sort(generator.choice(n1 * n2, size=m, replace=False, shuffle=False))
+    if law == "power":
+        weights = [generator.permutation(np.arange(1.0, n + 1) ** -exponent) for n in shape]
+        flat = _weighted_choice(generator, weights[0], weights[1], m)
+    else:
+        flat = np.sort(generator.choice(n1 * n2, size=m, replace=False, shuffle=False))
     return flat // n2, flat % n2
+
+
+def _weighted_choice(generator: np.random.Generator, u: Array, v: Array, m: int) -> Array:
+    """Draw m cells one after another, without replacement, with weights ``u_i v_j``.
+
+    The order of exponential arrival times ``E / weight`` is that of such draws. Only those
+    before a time at which more than m cells have arrived are kept, so that memory stays O(m).
+    """
+    if m == 0:
+        return np.zeros(0, np.int64)
+    horizon = _arrival_time(u, v, m + 6 * np.sqrt(m) + 10)
+    while True:
+        cells, times = [], []
+        for i, weight in enumerate(u):
+            arrival = generator.standard_exponential(v.size) / (weight * v)
+            early = np.flatnonzero(arrival < horizon)
+            cells.append(i * v.size + early)
+            times.append(arrival[early])
+        flat, when = np.concatenate(cells), np.concatenate(times)
+        if flat.size >= m:
+            return np.sort(flat[np.argpartition(when, m - 1)[:m]])
+        horizon *= 2
+
+
+def _arrival_time(u: Array, v: Array, count: float) -> float:
+    """The time by which `count` cells are expected to have arrived."""
+    if count >= 0.999 * u.size * v.size:
+        return np.inf
+    low, high = 0.0, count / float(u.sum() * v.sum())
+
+    def expected(t: float) -> float:
+        return float(sum(-np.sum(np.expm1(-t * weight * v)) for weight in u))
+
+    while expected(high) < count:
+        low, high = high, 2 * high
+    for _ in range(6):
+        middle = 0.5 * (low + high)
+        low, high = (low, middle) if expected(middle) >= count else (middle, high)
+    return high
 
 
 def gaussian_noise(seed: Seed, size: int, noise: float, dtype: np.dtype[Any]) -> Array:

@@ -24,6 +24,8 @@ def completion(
     factors: str = "sign",
     sampling: float | None = None,
     oversampling: float | None = None,
+    law: str = "uniform",
+    exponent: float = 0.5,
     noise: float = 0.0,
     empty: str = "raise",
     dtype: Any = float,
@@ -49,6 +51,12 @@ def completion(
     oversampling : float, optional
         Number of observed entries, drawn uniformly without replacement, over the number of
         degrees of freedom ``r (n1 + n2 - r)``. Give exactly one of the two.
+    law : {"uniform", "power"}
+        How entries are drawn. "power": popular rows and columns are seen more often, as in
+        ratings; an entry has the weight ``(a b)^-exponent``, a and b the places of its row and
+        column in random orders.
+    exponent : float
+        Of the power law; 0 is uniform, from about 1 on most rows have next to no entries.
     noise : float
         Standard deviation of Gaussian noise on each observed entry.
     empty : {"raise", "allow"}
@@ -80,7 +88,7 @@ def completion(
     seed = seed_of(rng)
     values = singular_values(rank, cond, spectrum)
     truth = draw_truth(seed, shape, values, kind, factors)
-    i, j = draw_mask(seed, shape, rank, sampling, oversampling)
+    i, j = draw_mask(seed, shape, rank, sampling, oversampling, law=law, exponent=exponent)
     operator = EntrySampling(i, j, shape, empty=empty)
     data = operator.forward(truth)
     noise = _check.number(noise, "noise", low=0.0)
@@ -94,6 +102,8 @@ def completion(
         "factors": factors,
         "sampling": sampling,
         "oversampling": oversampling,
+        "law": law,
+        "exponent": exponent,
         "noise": noise,
         "empty": empty,
         "dtype": kind.name,

@@ -49,6 +49,33 @@ def test_sampling_and_oversampling():
     assert by_count.problem.operator.size == 5 * 2 * (100 + 80 - 2)
 
 
+def test_power_law_sampling():
+    n1, n2, exponent = 300, 200, 0.6
+    options = {"oversampling": 8.0, "law": "power", "empty": "allow", "rng": 0}
+    operator = ll.problems.completion((n1, n2), 2, exponent=exponent, **options).problem.operator
+    assert operator.size == 8 * 2 * (n1 + n2 - 2)
+    # Counts fall with the place as the power says, but for the saturation of single cells.
+    counts = np.sort(operator.row_counts)[::-1]
+    slope = np.polyfit(np.log(np.arange(10, 151)), np.log(counts[9:150]), 1)[0]
+    assert slope == pytest.approx(-exponent, abs=0.1)
+    flat = ll.problems.completion((n1, n2), 2, exponent=0.0, **options).problem.operator
+    assert np.std(flat.row_counts) < 1.2 * np.sqrt(flat.size / n1)
+    instance = ll.problems.completion((n1, n2), 2, exponent=0.2, **options)
+    assert ll.solve(instance, "altmin").trace["rel_error"][-1] < 1e-10
+    again = ll.problems.build(instance.recipe).problem.operator
+    np.testing.assert_array_equal(again.positions, instance.problem.operator.positions)
+
+
+def test_power_law_takes_all_cells_and_tells_of_empty_rows():
+    full = ll.problems.completion((9, 8), 1, sampling=1.0, law="power", exponent=2.0, rng=0)
+    assert full.problem.operator.size == 72
+    with pytest.raises(ll.errors.InvalidInputError, match="without any observed entry"):
+        ll.problems.completion((90, 80), 1, sampling=0.05, law="power", exponent=2.0, rng=0)
+    for bad in ({"law": "zipf"}, {"law": "power", "exponent": -1.0}):
+        with pytest.raises(ll.errors.InvalidInputError, match=r"law must be|exponent must"):
+            ll.problems.completion((9, 8), 1, sampling=0.5, rng=0, **bad)
+
+
 @pytest.mark.parametrize(
     ("spectrum", "expected"),
     [("linear", [1, 0.55, 0.1]), ("geometric", [1, 10**-0.5, 0.1])],
