@@ -13,6 +13,8 @@ from . import (
     tubal,
 )
 from .analysis.compare import Budget, Comparison, Run, compare
+from .analysis.incremental import rank_minimisers
+from .analysis.observers import distance_to, gram_error, subspace_error
 from .analysis.rates import RateFit, fit_rate
 from .driver import iterate, solve
 from .estimators.completion import Completion, complete
@@ -42,8 +44,10 @@ __all__ = [
     "available_solvers",
     "compare",
     "complete",
+    "distance_to",
     "errors",
     "fit_rate",
+    "gram_error",
     "initial",
     "iterate",
     "load",
@@ -52,12 +56,14 @@ __all__ = [
     "operators",
     "plotting",
     "problems",
+    "rank_minimisers",
     "report",
     "solve",
     "solver_info",
     "solvers",
     "steps",
     "stopping",
+    "subspace_error",
     "testing",
     "tubal",
 ]

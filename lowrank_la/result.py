@@ -122,8 +122,16 @@ class Result:
         lines.append(f"  last       {', '.join(shown)}")
         if self.oracle_used:
             lines.append(f"  oracle     {', '.join(self.oracle_used)}")
-        lines += [f"  {name:<10} {value}" for name, value in self.parts.items()]
+        lines += [f"  {name:<10} {_short(value)}" for name, value in self.parts.items()]
         return "\n".join(lines)
+
+
+def _short(value: Any) -> Any:
+    """Arrays, sparse ones too, by their shape."""
+    shape = getattr(value, "shape", ())
+    if isinstance(value, Factors) or not shape:
+        return value
+    return f"<{' x '.join(str(n) for n in shape)} {type(value).__name__}>"
 
 
 def pack_options(value: Any) -> dict[str, Any]:

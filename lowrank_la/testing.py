@@ -304,6 +304,10 @@ class _TransposedRows(_Transposed):
     def column_counts(self) -> Array:
         return self.base.row_counts
 
+    @property
+    def positions(self) -> tuple[Array, Array]:
+        return self.base.positions[::-1]
+
     def prepare(self, data: Array) -> Any:
         return self.base.prepare(data.conj())
 

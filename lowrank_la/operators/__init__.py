@@ -4,6 +4,7 @@ from .._registry import attach
 from ._protocol import (
     HasLossGradient,
     HasMatrix,
+    HasPositions,
     HasRowSolve,
     MeasurementOperator,
     matrix_of,
@@ -14,6 +15,7 @@ __getattr__, __dir__ = attach(__name__)
 __all__ = [
     "HasLossGradient",
     "HasMatrix",
+    "HasPositions",
     "HasRowSolve",
     "MeasurementOperator",
     "matrix_of",

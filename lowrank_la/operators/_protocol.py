@@ -98,6 +98,20 @@ class HasRowSolve(Protocol):
 
 
 @runtime_checkable
+class HasPositions(Protocol):
+    """Ability: measurements that are single entries.
+
+    Attributes
+    ----------
+    positions : tuple of array of int, shape (m,)
+        Rows and columns of the entries, in the order of the measurements.
+    """
+
+    @property
+    def positions(self) -> tuple[Array, Array]: ...
+
+
+@runtime_checkable
 class HasMatrix(Protocol):
     """Ability: the operator as an m x (n1 n2) matrix on vec(X), rows first."""
 
@@ -109,6 +123,7 @@ class HasMatrix(Protocol):
 ABILITIES: dict[str, type] = {
     "loss_gradient": HasLossGradient,
     "row_solve": HasRowSolve,
+    "positions": HasPositions,
     "as_matrix": HasMatrix,
 }
 

@@ -26,6 +26,7 @@ KINDS += ["perturbed", "covariance"]
 OPTIONS = {"scaledgd_lambda": {"damping": 0.05}}
 # Problems that a solver takes but is not made for.
 EXEMPT: dict[tuple[str, str], str] = {
+    ("one_sided", "completion"): "products of entries give the Gram matrix up to sampling error",
     ("lifted", "symmetric"): "tensors of 30 unknowns do not fit into memory",
     ("lifted", "covariance"): "tensors of 36 unknowns take minutes",
     ("convex", "robust_pca"): "the loss alone is minimised by the data themselves",
