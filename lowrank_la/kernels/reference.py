@@ -139,7 +139,8 @@ def _iterate(
         t = inverse.conj().T @ direction
         image = block @ t
         curvature = float(np.vdot(image, image).real + damping * np.vdot(t, t).real)
-        if not curvature > 0:
+        expected = float(np.vdot(direction, direction).real)
+        if not expected / 50 < curvature < expected * 50:
             return -1, d
         step = gamma / curvature
         d, residual = d + step * t, residual - step * image

@@ -2,6 +2,7 @@
 
 from .._registry import attach
 from ._protocol import (
+    HasInexactRowSolve,
     HasLossGradient,
     HasMatrix,
     HasPositions,
@@ -13,6 +14,7 @@ from ._protocol import (
 __getattr__, __dir__ = attach(__name__)
 
 __all__ = [
+    "HasInexactRowSolve",
     "HasLossGradient",
     "HasMatrix",
     "HasPositions",

@@ -98,8 +98,40 @@ class HasRowSolve(Protocol):
 
 
 @runtime_checkable
+class HasInexactRowSolve(Protocol):
+    """Ability: least squares for all rows of one factor, iterative and from given rows."""
+
+    def prepare(self, data: Array) -> Any:
+        """The data in the layout that `row_solve_inexact` reads; called once per problem."""
+        ...
+
+    def row_solve_inexact(
+        self,
+        prepared: Any,
+        fixed: Array,
+        start: Array,
+        *,
+        side: str,
+        sketch: str,
+        size: int,
+        damping: float,
+        tol: float,
+        forcing: float,
+        limit: int,
+        rng: np.random.Generator,
+    ) -> tuple[Array, Array]:
+        """Minimise ``|A(L R^H) - data|^2 + damping |F - start|^2`` over the factor F = `side`.
+
+        Returns the rows, and for each the number of iterations, -1 where it was solved exactly.
+        """
+        ...
+
+
+@runtime_checkable
 class HasPositions(Protocol):
     """Ability: measurements that are single entries.
+
+    Not among `ABILITIES`, whose test would make the arrays on Python 3.11.
 
     Attributes
     ----------
@@ -123,7 +155,7 @@ class HasMatrix(Protocol):
 ABILITIES: dict[str, type] = {
     "loss_gradient": HasLossGradient,
     "row_solve": HasRowSolve,
-    "positions": HasPositions,
+    "row_solve_inexact": HasInexactRowSolve,
     "as_matrix": HasMatrix,
 }
 

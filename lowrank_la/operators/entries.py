@@ -11,7 +11,7 @@ from .. import _check
 from .._typing import Array
 from ..errors import InvalidInputError
 from ..factors import Factors, check_positions
-from ..kernels import _chunks, entries, rows
+from ..kernels import _chunks, entries, rows, sketched
 from ..losses import Loss
 
 __all__ = ["EntrySampling"]
@@ -262,6 +262,81 @@ class EntrySampling:
             out,
         )
         return out
+
+    def row_solve_inexact(
+        self,
+        prepared: tuple[Array, Array],
+        fixed: Array,
+        start: Array,
+        *,
+        side: str,
+        sketch: str,
+        size: int,
+        damping: float,
+        tol: float,
+        forcing: float,
+        limit: int,
+        rng: np.random.Generator,
+    ) -> tuple[Array, Array]:
+        """Least squares for every row of one factor by sketched, preconditioned iterations.
+
+        Parameters
+        ----------
+        prepared : tuple of array
+            What `prepare` returned for the data.
+        fixed : array, shape (n2, r) for side "left", (n1, r) for side "right"
+            The factor that stays.
+        start : array, shape (n1, r) or (n2, r)
+            The rows to begin at.
+        side : {"left", "right"}
+            The factor that is solved for.
+        sketch : {"srht", "leverage"}
+            Signs, Walsh-Hadamard transform and even sampling, or sampling by squared norms.
+        size : int
+            Rows of a sketch; rows of the factor with no more entries are solved exactly.
+        damping : float
+            Weight of the squared distance to `start`.
+        tol, forcing : float
+            End when the preconditioned gradient is below `tol` times that at zero, or below
+            `forcing` times that at `start`.
+        limit : int
+            Iterations after which a row is solved exactly instead.
+        rng : Generator
+            Source of the sketch, which all rows share.
+
+        Returns
+        -------
+        rows : array, shape (n1, r) or (n2, r)
+        counts : array of int, shape (n1,) or (n2,)
+            Iterations of each row; -1 where it was solved exactly.
+        """
+        layout, data = (
+            (self._by_row, prepared[0]) if side == "left" else (self._by_column, prepared[1])
+        )
+        longest = int(np.diff(layout.indptr).max(initial=1))
+        signs = rng.integers(0, 2, 1 << (longest - 1).bit_length()) * 2.0 - 1.0
+        fixed = np.ascontiguousarray(fixed)
+        out = np.empty((layout.indptr.size - 1, fixed.shape[1]), fixed.dtype)
+        counts = np.empty(layout.indptr.size - 1, np.int64)
+        layout.run(
+            sketched.sketched_rows,
+            8 * fixed.shape[1],
+            fixed,
+            layout.indptr,
+            layout.indices,
+            data.astype(fixed.dtype, copy=False),
+            np.ascontiguousarray(start, fixed.dtype),
+            signs.astype(fixed.real.dtype),
+            np.sort(rng.random(size)),
+            sketch == "leverage",
+            damping,
+            tol,
+            forcing,
+            limit,
+            counts,
+            out,
+        )
+        return out, counts
 
     def as_matrix(self) -> Any:
         """Sparse m x (n1 n2) selection matrix on vec(X), rows first."""

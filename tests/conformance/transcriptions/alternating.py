@@ -32,7 +32,11 @@ def agn(d, L, R):
         yield L @ R.T
 
 
+# With solves to rounding accuracy and all entries in each, the inexact method is the exact one.
+EXACT = {"inexact_tol": 0.0, "forcing": 0.0, "damping": 0.0, "sketch_size": 6}
+
 TRANSCRIPTIONS = {
     "altmin": Transcription(altmin, kinds=("completion",)),
     "agn": Transcription(agn, {"step_size": 0.4}, kinds=("completion", "sensing")),
+    "robust_altmin": Transcription(altmin, EXACT, kinds=("completion",)),
 }
