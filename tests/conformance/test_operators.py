@@ -77,6 +77,8 @@ EXAMPLES = {
     "tubal symmetric": lambda: operators.TubalSensing.draw(150, (4, 4, 4), symmetric=True, rng=1),
     "tubal given": lambda: operators.TubalSensing(RNG.standard_normal((150, 4, 4, 3))),
     "counted": lambda: operators.Counted(entries()),
+    "hankel": lambda: operators.HankelSampling([0, 3, 4, 7, 8, 11, 13, 14], (9, 7)),
+    "hankel, one row": lambda: operators.HankelSampling([2, 0], (1, 4)),
     "rank one": lambda: rank_one(),
     "rank one complex": lambda: rank_one(dtype=complex),
     "rank one quadratic": lambda: rank_one(shape=(12, 12), symmetric=True),
@@ -123,6 +125,7 @@ def test_every_public_operator_has_an_example():
         "rank one",
         "rank one complex",
         "rank one quadratic",
+        "hankel",
     ],
 )
 def test_one_pass_gradient_agrees_with_the_three_methods(name, loss):
