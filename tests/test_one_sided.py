@@ -176,8 +176,13 @@ def test_bad_input(call, message):
 
 
 def test_refusals(sensing, completion):
-    with pytest.raises(ll.errors.IncompatibleError, match=r"operator\.positions|row_solve"):
+    with pytest.raises(ll.errors.IncompatibleError, match=r"operator\.row_solve"):
         ll.solve(sensing, "one_sided")
+    unplaced = completion.problem.replace(
+        operator=ll.operators.Counted(completion.problem.operator)
+    )
+    with pytest.raises(ll.errors.IncompatibleError, match=r"operator\.positions, which Counted"):
+        ll.solve(unplaced, "one_sided", rank=2)
     with pytest.raises(ll.errors.IncompatibleError, match="nuclear"):
         ll.solve(completion.problem.replace(nuclear=1.0), "one_sided", rank=2)
     single = ll.observed([0, 1, 2], [0, 1, 0], [1.0, 2.0, 3.0], (3, 2))

@@ -195,8 +195,7 @@ class Counted:
         # Set on the instance, where protocols look for them.
         for name in ABILITIES:
             if hasattr(base, name):
-                value = getattr(base, name)
-                setattr(self, name, partial(self._call, name) if callable(value) else value)
+                setattr(self, name, partial(self._call, name))
         for name in ("prepare", "row_counts", "column_counts", "identity_share"):
             if hasattr(base, name):
                 setattr(self, name, getattr(base, name))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from inspect import getattr_static
 from typing import Any, ClassVar
 from weakref import WeakKeyDictionary
 
@@ -60,6 +61,10 @@ class _GramDescent(Descent):
 
 
 def _refuses(problem: Problem) -> str | None:
+    # Not isinstance: it would make the arrays, of the length of the data.
+    if getattr_static(problem.operator, "positions", None) is None:
+        operator = type(problem.operator).__name__
+        return f"needs operator.positions, which {operator} does not offer"
     if problem.nuclear > 0:
         return "has no nuclear-norm weight; its ridge regularises the rows"
     if np.max(problem.operator.row_counts) < 2:  # type: ignore[attr-defined]
@@ -72,7 +77,7 @@ def _refuses(problem: Problem) -> str | None:
         name="one_sided",
         summary="one-sided completion: the right subspace from two entries per row",
         losses=(Squared,),
-        needs=("row_solve", "positions"),
+        needs=("row_solve",),
         symmetric=False,
         gauge_invariant=True,
         fewer_measurements=True,
