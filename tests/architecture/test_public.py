@@ -18,7 +18,9 @@ from lowrank_la.problems._registry import registry as generators
 from lowrank_la.solvers._registry import registry as solvers
 
 MODULES = (
+    "bures_wasserstein",
     "initial",
+    "lifting",
     "losses",
     "operators",
     "plotting",
