@@ -160,6 +160,10 @@ class Problem:
         """The objective at X."""
         return self._scale() * (self.loss.value(self.residual(X)) + self._penalty(X))
 
+    def misfit(self, X: Factors, at: Evaluation) -> float:
+        """The loss alone, ``f(A(X) - data)``, from the objective at X."""
+        return at.value / self._scale() - self._penalty(X)
+
     def evaluate(self, X: Factors, *, residual: bool = False) -> Evaluation:
         """The objective and its gradient in the factors.
 
@@ -179,7 +183,8 @@ class Problem:
             slope = self.loss.slope(kept)
             value = self.loss.value(kept)
             left = self.operator.adjoint_right(slope, X.right)
-            right = self.operator.adjoint_left(slope, X.left)
+            hermitian = self.symmetric and getattr(self.operator, "symmetric", False)
+            right = None if hermitian else self.operator.adjoint_left(slope, X.left)
         if self.symmetric:
             # Only the Hermitian part of A*(s) acts on a symmetric matrix.
             left = left if right is None else 0.5 * (left + right)

@@ -120,12 +120,16 @@ class Descent(Solver):
         """Take k steps."""
         rule = self.rule
         for _ in range(k):
-            X, at = state.X, state.at
-            damping = self.damping_at(problem, state)
-            line = Line(problem, X, at, self._direction(X, at, damping))
-            step = rule.length(line, state.unit, state.step)
-            new = line.point(step)
-            state.place(new, problem.evaluate(new, residual=rule.needs_residual), step, damping)
+            self._step(problem, state, rule)
+
+    def _step(self, problem: Problem, state: DescentState, rule: Step) -> None:
+        X, at = state.X, state.at
+        damping = self.damping_at(problem, state)
+        direction = self._direction(X, at, damping)
+        line = Line(problem, X, at, direction, state.iteration)
+        step = rule.length(line, state.unit, state.step)
+        new = line.point(step)
+        state.place(new, problem.evaluate(new, residual=rule.needs_residual), step, damping)
 
     def _direction(self, X: Factors, at: Evaluation, damping: float) -> Factors:
         metric = self.metric(X, damping)

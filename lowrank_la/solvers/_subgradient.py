@@ -1,0 +1,171 @@
+"""What the subgradient methods for the absolute loss share: steps, and what they can tell."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from .._grid import grid_of
+from ..errors import IncompatibleError, SolverBreakdownError
+from ..factors import Factors
+from ..initial import frobenius_estimate
+from ..problem import Problem
+from ..steps import (
+    Geometric,
+    LossProportional,
+    MedianResidual,
+    Polyak,
+    Step,
+    as_subgradient_step,
+    norm_of_mean,
+)
+from ._descent import Descent, DescentState
+
+# Share of the size that the data suggest below which a start counts as small.
+SMALL = 0.05
+# Iterations without a lower loss, and the ratio of the median to the mean residual (0.85 for
+# Gaussian ones), that together tell of outliers.
+PATIENCE, RATIO = 100, 0.5
+
+
+@dataclass
+class SubgradientState(DescentState):
+    """A descent state, the lowest loss so far, and for how many iterations it has stood."""
+
+    lowest: float = np.inf
+    idle: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class SubgradientDescent(Descent):
+    """Base of the plain and the scaled subgradient method."""
+
+    step_size: float | str | Step = "auto"
+    state_type: ClassVar[type] = SubgradientState
+
+    def __post_init__(self) -> None:
+        _ = self.rule
+
+    @property
+    def rule(self) -> Step:
+        """The step rule; "auto" is by the median, but for single entries."""
+        return as_subgradient_step("median" if self.step_size == "auto" else self.step_size)
+
+    def rule_on(self, problem: Problem) -> Step:
+        """The step rule on this problem.
+
+        Raises
+        ------
+        IncompatibleError
+            For steps by the median where the operator observes single entries.
+        """
+        rule = self.rule
+        if not isinstance(rule, MedianResidual) or grid_of(problem.operator) is None:
+            return rule
+        if self.step_size == "auto":
+            return Geometric()
+        raise IncompatibleError(
+            "steps by the median residual freeze on single entries: half of them are soon fitted "
+            "exactly, by factors that are wrong about the others. Use step_size='geometric', which "
+            "is the default there, or thresholded_scaledgd"
+        )
+
+    def scale(self, problem: Problem) -> float:
+        """What a step by residuals is divided by, besides the isometry."""
+        return 1.0
+
+    def length_of_factors(self, problem: Problem) -> float:
+        """Size of the factors in the metric of the method."""
+        return frobenius_estimate(problem)
+
+    def unit(self, problem: Problem) -> float:
+        """Natural length of a step by the rule."""
+        rule = self.rule_on(problem)
+        if isinstance(rule, Geometric):
+            return self.length_of_factors(problem) if rule.norm == "factors" else 1.0
+        if isinstance(rule, Polyak):
+            # Its steps have the right length by themselves.
+            return 1.0
+        return 1.0 / (problem.operator.isometry * self.scale(problem))
+
+    def init(self, problem: Problem, start: Factors) -> SubgradientState:
+        """Objective and subgradient at the start, and the natural length of a step."""
+        rule = self.rule_on(problem)
+        if isinstance(rule, Polyak) and start.norm() < SMALL * frobenius_estimate(problem):
+            raise IncompatibleError(
+                "the Polyak step from a start near zero overshoots: the subgradient in the "
+                "factors is small there, the gap is not, and the iterates diverge. Use the "
+                "start 'truncated', or another rule"
+            )
+        at = problem.evaluate(start, residual=rule.needs_residual)
+        single = start.symmetric
+        return SubgradientState(
+            left=start.left,
+            right=None if single else start.right,
+            iteration=0,
+            value=at.value,
+            left_gradient=at.left,
+            right_gradient=None if single else at.right,
+            residual=at.residual,
+            unit=self.unit(problem),
+            damping=self.initial_damping(problem, start),
+        )
+
+    def advance(self, problem: Problem, state: DescentState, k: int) -> None:
+        """Take k steps."""
+        assert isinstance(state, SubgradientState)
+        rule = self.rule_on(problem)
+        for _ in range(k):
+            self._step(problem, state, rule)
+            if isinstance(rule, LossProportional):
+                self._watch(problem, state)
+
+    def _watch(self, problem: Problem, state: SubgradientState) -> None:
+        """Give up where a step proportional to the loss cannot shrink because of outliers."""
+        fell = state.value < state.lowest
+        state.lowest, state.idle = (state.value, 0) if fell else (state.lowest, state.idle + 1)
+        if state.idle < PATIENCE or not np.isfinite(state.value):
+            return
+        size = np.abs(problem.residual(state.X))
+        resolution = np.sqrt(np.finfo(state.left.dtype).eps)
+        noticeable = np.mean(size) > resolution * np.mean(np.abs(problem.data))
+        if noticeable and np.median(size) < RATIO * np.mean(size):
+            raise SolverBreakdownError(
+                f"the loss has not fallen for {state.idle} iterations, and the median residual is "
+                f"{np.median(size) / np.mean(size):.2g} of their mean: there are outliers, and "
+                f"with them a step proportional to the loss does not shrink. Use "
+                f"step_size='median'"
+            )
+        state.idle = 0
+
+    def resume(self, state: DescentState, previous: DescentState) -> None:
+        """Carry over the last step too, and the lowest loss."""
+        super().resume(state, previous)
+        if state.value == previous.value:
+            assert isinstance(state, SubgradientState)
+            assert isinstance(previous, SubgradientState)
+            state.lowest, state.idle = previous.lowest, previous.idle
+
+    def stationarity(self, problem: Problem, state: DescentState) -> float:
+        """Distance to the solution relative to X, as the residual tells.
+
+        From the median or the mean residual, or the gap of the Polyak step, through the ratio
+        of the two for Gaussian measurements. Infinite for steps by a schedule, which shrink
+        wherever the iterates are, and where the objective is below what Polyak's rule takes
+        for the lowest.
+        """
+        rule, X = self.rule_on(problem), state.X
+        size = X.norm()
+        if isinstance(rule, Geometric) or not size > 0:
+            return float("inf")
+        if isinstance(rule, (MedianResidual, LossProportional)):
+            return rule.distance(problem, X, state.at) / size
+        if isinstance(rule, Polyak):
+            gap = state.value - rule.f_min
+            if gap < -1e3 * np.finfo(X.dtype).eps * abs(rule.f_min):
+                return float("inf")
+            loss = abs(gap) * (2.0 if problem.symmetric else 1.0)
+            return norm_of_mean(problem, loss / problem.data.size) / size
+        return float("inf")
