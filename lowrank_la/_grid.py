@@ -60,7 +60,28 @@ class Grid:
         # A bound of the type of the values, so that comparisons stay in it.
         floor = values.real.dtype.type(threshold)
         floor = np.nextafter(floor, values.real.dtype.type(np.inf))
+        if threshold > 0:
+            large = (values >= floor) | (values <= -floor)
+            if self._fit(large, share):
+                # Among the largest of their rows and columns already.
+                return large
         return (self._some if self.rows is not None else self._all)(values, share, floor)
+
+    def _fit(self, large: Array, share: float) -> bool:
+        """Whether no row and no column has more than its share."""
+        n1, n2 = self.shape
+        if self.rows is None:
+            matrix = large.reshape(n1, n2)
+            counts = [np.count_nonzero(matrix, axis=axis) for axis in (1, 0)]
+            return bool(
+                counts[0].max() <= allowed(n2, share) and counts[1].max() <= allowed(n1, share)
+            )
+        where = np.flatnonzero(large)
+        sides = ((self.rows, self._by_row[1], n1), (self.columns, self._by_column[1], n2))
+        return all(
+            bool(np.all(np.bincount(group[where], minlength=n) <= _kept(indptr, share)))
+            for group, indptr, n in sides
+        )
 
     def _all(self, values: Array, share: float, floor: Any) -> Array:
         n1, n2 = self.shape
@@ -98,7 +119,7 @@ class Grid:
         large = size >= floor
         for group, (order, indptr) in ((self.rows, self._by_row), (self.columns, self._by_column)):
             limit = np.empty(indptr.size - 1, size.dtype)
-            kept = np.floor(share * np.diff(indptr) + 1e-9).astype(np.int64)
+            kept = _kept(indptr, share)
             cuts = _chunks.borders(indptr)
             work = 8.0 * size.size
             _chunks.run(selection.kept_thresholds, cuts, work, size[order], indptr, kept, limit)
@@ -109,6 +130,10 @@ class Grid:
 def allowed(length: int, share: float) -> int:
     """``floor(share length)``, where a product such as 0.29 * 100 does not fall short."""
     return int(np.floor(share * length + 1e-9))
+
+
+def _kept(indptr: Array, share: float) -> Array:
+    return np.floor(share * np.diff(indptr) + 1e-9).astype(np.int64)
 
 
 def median_modulus(values: Array) -> float:

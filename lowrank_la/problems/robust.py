@@ -188,7 +188,7 @@ def robust_completion(
     >>> import lowrank_la as ll
     >>> instance = ll.problems.robust_completion((80, 60), 2, sampling=0.5, rng=0)
     >>> round(float(instance.truth.corrupted.mean()), 2)
-    0.07
+    0.06
     """
     shape = _check.shape_of(shape)
     given = dict(locals())
