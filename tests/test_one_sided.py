@@ -224,3 +224,40 @@ def test_observers(few):
         assert trace["subspace_error"][0] == pytest.approx(missed, abs=1e-12)
     with pytest.raises(ll.errors.InvalidInputError, match="needs the truth"):
         ll.solve(few.problem, "one_sided", rank=2, observe=ll.gram_error, max_iter=1)
+
+
+@pytest.mark.parametrize("kind", ["complex128", "float32"])
+def test_other_types_from_few_entries(kind):
+    instance = ll.problems.one_sided((20_000, 12), 2, cond=2, dtype=kind, rng=0)
+    result = ll.solve(
+        instance, "one_sided", observe=[ll.gram_error, ll.subspace_error], max_iter=200
+    )
+    assert result.factors.dtype == kind
+    assert result.trace["gram_error"][-1] < 0.1
+    assert result.trace["subspace_error"][-1] < 0.15
+
+
+def test_columns_without_entries_on_request():
+    instance = ll.problems.one_sided((3, 50), 2, rng=0, empty="allow")
+    assert instance.problem.operator.column_counts.min() == 0
+    assert ll.problems.build(instance.recipe).problem.data.size == 6
+
+
+def test_objective_and_gradient_of_the_fit(few):
+    """The gradient of 1/4 sum_jk w_jk |U U^T - S|^2, in the weights' unit, by differences."""
+    solver = OneSided()
+    state = solver.init(few.problem, ll.initial.spectral(few.problem, 2))
+    (a, b), inner = state.pairs, solver._inner(few.problem)
+    w = state.counts * np.where(a == b, 1, 2)
+    w = w / w.mean()
+
+    def objective(U):
+        return 0.25 * np.sum(w * ((U @ U.T)[a, b] - state.gram) ** 2)
+
+    U, step = state.left, RNG.standard_normal(state.left.shape)
+    assert state.value == pytest.approx(objective(U))
+    slope = np.vdot(state.left_gradient, step)
+    for t in (1e-4, 1e-5):
+        numeric = (objective(U + t * step) - objective(U - t * step)) / (2 * t)
+        assert numeric == pytest.approx(slope, rel=1e-6)
+    assert inner.operator.isometry == pytest.approx(a.size / 15**2)

@@ -234,3 +234,19 @@ def test_spectrum_and_condition():
     np.testing.assert_allclose(values[:12], np.repeat([4, 2, 1], 4), rtol=1e-12)
     assert values[12:].max() < 1e-12
     np.testing.assert_allclose(instance.truth.singular_values, [4, 2, 1])
+
+
+@pytest.mark.parametrize("kind", ["float64", "complex128"])
+def test_gradient_by_differences(kind):
+    instance = ll.problems.tubal_sensing((4, 3), 2, measurements=50, dtype=kind, rng=0)
+    problem = instance.problem
+    scalar = complex if kind == "complex128" else float
+    F, step = draw(12, 2, kind=scalar), draw(12, 2, kind=scalar, seed=4)
+
+    def objective(G):
+        return problem.objective(Factors(G, G))
+
+    at = problem.evaluate(Factors(F, F))
+    slope = np.vdot(at.left, step).real
+    gaps = [abs(objective(F + t * step) - at.value - t * slope) for t in (1e-3, 1e-4)]
+    assert gaps[1] < 0.02 * gaps[0]
