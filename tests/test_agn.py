@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import lowrank_la as ll
-from lowrank_la.errors import IncompatibleError, InvalidTypeError
+from lowrank_la.errors import ConvergenceWarning, IncompatibleError, InvalidTypeError
 from lowrank_la.solvers.agn import AGN, _inverse_gram
 
 
@@ -65,6 +65,15 @@ def test_a_factor_without_columns_to_go_by(sensing):
     start = ll.Factors(np.zeros((15, 2)), np.zeros((12, 2)))
     result = ll.solve(sensing, "agn", start=start, max_iter=10)
     assert not result.converged
+
+
+@pytest.mark.parametrize("every", [1, 500])
+def test_a_step_that_is_far_too_long_diverges(sensing, every):
+    """Also where the driver does not look before numbers overflow."""
+    with pytest.warns(ConvergenceWarning, match="agn diverged"):
+        result = ll.solve(sensing, "agn", step_size=30.0, max_iter=1500, every=every)
+    assert result.status is ll.Status.DIVERGED
+    assert result.factors.isfinite()
 
 
 def test_what_it_refuses(symmetric, sensing):

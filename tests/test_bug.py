@@ -23,8 +23,9 @@ def test_step_size(sensing):
         for s in (0.0, 0.1, 0.5)
     ]
     assert errors[2] < 0.3 * errors[1] < 0.3 * errors[0]
-    with pytest.warns(ConvergenceWarning, match="bug diverged"):
-        ll.solve(sensing, "bug", step_size=6.0, rank=4, max_iter=2000)
+    for every in (1, 1000):
+        with pytest.warns(ConvergenceWarning, match="bug diverged"):
+            ll.solve(sensing, "bug", step_size=6.0, rank=4, max_iter=3000, every=every)
 
 
 def test_the_units_of_the_operator_do_not_matter(sensing):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .._typing import Array
+from ..errors import SolverBreakdownError
 from ..factors import Factors
 from ..problem import Evaluation, Problem
 from ..steps import Line
@@ -112,8 +113,15 @@ def _inverse_gram(factor: Array) -> Array:
 
     From the singular values of F itself: those of the Gram matrix would lose half the digits,
     and columns that the matrix does not need shrink towards zero.
+
+    Raises
+    ------
+    SolverBreakdownError
+        If the factor is not finite.
     """
     core = np.linalg.qr(factor, mode="r")
+    if not np.isfinite(core).all():
+        raise SolverBreakdownError("a factor is not finite: the step is too long")
     _, s, vh = np.linalg.svd(core)
     kept = s > np.finfo(s.dtype).eps * max(factor.shape) * s[0]
     scaled = vh[kept].conj().T / s[kept]

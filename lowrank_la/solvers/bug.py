@@ -270,9 +270,10 @@ class BUG(Solver):
 def safe_rank(problem: Problem) -> int:
     """Largest rank with at most half as many degrees of freedom as measurements; at least 1."""
     seen = problem.data.size * (2 if problem.data.dtype.kind == "c" else 1)
-    ranks = range(2, problem.max_rank + 1)
-    fitting = [r for r in ranks if 2 * problem.degrees_of_freedom(r) <= seen]
-    return max(fitting, default=1)
+    rank = 1
+    while rank < problem.max_rank and 2 * problem.degrees_of_freedom(rank + 1) <= seen:
+        rank += 1
+    return rank
 
 
 def _slope(problem: Problem, X: Factors) -> tuple[float, Array]:
