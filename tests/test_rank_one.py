@@ -117,6 +117,12 @@ def test_phase_retrieval_out_of_the_box(dtype, solver):
     assert result.trace["rel_error"][-1] < 1e-9
 
 
+def test_trace_minimisation_finds_the_same():
+    pytest.importorskip("cvxpy")
+    instance = ll.problems.quadratic_sensing(6, 1, measurements=40, dtype=complex, rng=0)
+    assert instance.truth.relative_error(ll.solve(instance, "convex").factors) < 1e-4
+
+
 def test_bilinear_sensing_is_solved_and_ill_conditioning_does_not_matter():
     counts = []
     for cond in (1, 20):

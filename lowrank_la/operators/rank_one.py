@@ -185,10 +185,10 @@ class RankOneSensing:
 
     def _products(self, rows: slice, X: Factors) -> tuple[Array, Array]:
         """``a_i^H L`` and ``b_i^H R`` for a block of measurements."""
-        left = self._left[rows].conj() @ X.left
+        left = _products(self._left[rows], X.left)
         if self.symmetric and X.symmetric:
             return left, left
-        return left, self._right[rows].conj() @ X.right
+        return left, _products(self._right[rows], X.right)
 
     def _measured(self, left: Array, right: Array) -> Array:
         y = np.einsum("ij,ij->i", left, right.conj())
@@ -223,7 +223,7 @@ class RankOneSensing:
         def lane(lo: int, hi: int) -> Array:
             total = np.zeros((outer.shape[1], factor.shape[1]), dtype)
             for rows in _blocks(lo, hi):
-                products = inner[rows].conj() @ factor
+                products = _products(inner[rows], factor)
                 total += outer[rows].T @ (weights[rows, None] * products)
             return total
 
@@ -306,6 +306,11 @@ def _vectors(value: Any, name: str) -> Array:
     if not np.isfinite(array).all():
         raise InvalidInputError(f"{name} hold NaN or infinite values")
     return np.ascontiguousarray(array)
+
+
+def _products(vectors: Array, factor: Array) -> Array:
+    """``a_i^H F``; the factor is conjugated, since it is the smaller one."""
+    return (vectors @ factor.conj()).conj()
 
 
 def _blocks(lo: int, hi: int) -> list[slice]:
