@@ -456,9 +456,10 @@ def strict_saddle_order(problem: Problem, X: Factors, *, max_order: int = 99) ->
     >>> import numpy as np
     >>> import lowrank_la as ll
     >>> from lowrank_la.lifting import strict_saddle_order
-    >>> instance = ll.problems.perturbed_completion(5, eps=0.3)
-    >>> flipped = np.array([[0.937043], [0], [0.937043], [0], [-0.793096]])
-    >>> strict_saddle_order(instance.problem, ll.Factors(flipped, flipped))
+    >>> problem = ll.problems.perturbed_completion(5, eps=0.3).problem
+    >>> flipped = np.array([[1.0], [0], [1], [0], [-1]])
+    >>> spurious = ll.solve(problem, "gd", start=ll.Factors(flipped, flipped)).factors
+    >>> strict_saddle_order(problem, spurious)
     3
     """
     max_order = _check.count(max_order, "max_order", low=1)

@@ -234,6 +234,18 @@ def test_a_small_random_start_learns_the_covariance(covariance):
     assert result.trace["rel_error"][-1] < 1e-8
 
 
+def test_noise_that_is_not_symmetric_counts_by_its_symmetric_part(covariance):
+    problem = covariance.problem
+    skew = np.zeros((6, 6))
+    skew[0, 1], skew[1, 0] = 0.01, -0.01
+    start = ll.initial.near(covariance, distance=0.3, rng=0)
+    ends = [
+        ll.solve(problem.replace(data=data), "deep_linear", start=start, max_iter=5, tol=0)
+        for data in (problem.data, problem.data + skew.ravel())
+    ]
+    np.testing.assert_allclose(ends[0].factors.left, ends[1].factors.left, atol=1e-12)
+
+
 def test_a_start_without_full_rank(covariance):
     left = np.zeros((6, 2))
     left[0, 0] = 1

@@ -144,8 +144,9 @@ class DeepLinear(Solver):
         _check.number(self.smoothing, "smoothing", low=0.0, high=np.finfo(float).max)
 
     def loss(self, problem: Problem) -> BuresWasserstein:
-        """The loss, with the data as the target."""
-        return BuresWasserstein(problem.data.reshape(problem.shape), self.smoothing)
+        """The loss, with the Hermitian part of the data as the target."""
+        data = problem.data.reshape(problem.shape)
+        return BuresWasserstein(0.5 * (data + data.conj().T), self.smoothing)
 
     def init(self, problem: Problem, start: Factors) -> DeepLinearState:
         """Balanced layers whose product is the start."""
