@@ -76,6 +76,7 @@ class Grid:
             return bool(
                 counts[0].max() <= allowed(n2, share) and counts[1].max() <= allowed(n1, share)
             )
+        assert self.columns is not None
         where = np.flatnonzero(large)
         sides = ((self.rows, self._by_row[1], n1), (self.columns, self._by_column[1], n2))
         return all(
