@@ -279,6 +279,38 @@ def test_trace_is_the_lifted_loss_and_its_gradient_is_the_chain_rule(perturbed):
     assert np.sum(at.left * d) == pytest.approx((ends[0] - ends[1]) / 2e-6, rel=1e-6)
 
 
+def spurious(n):
+    """The perturbed instance of size n, and a local minimum of it, to rounding."""
+    instance = ll.problems.perturbed_completion(n)
+    flipped = instance.truth.factors.left.copy()
+    flipped[-1] *= -1
+    start = ll.Factors(flipped, flipped)
+    result = ll.solve(instance.problem, "gd", start=start, step_size=0.3, tol=1e-14)
+    return instance, result.factors
+
+
+def test_escape_leaves_a_saddle_at_once():
+    """Started on the saddle, with the tolerance met from the beginning."""
+    instance, X = spurious(5)
+    stays = ll.solve(instance, "lifted", start=X, tol=1e-8, max_iter=500)
+    assert stays.n_iter == 0
+    assert stays.factors.distance(X) < 1e-12
+    leaves = ll.solve(instance, "lifted", start=X, tol=1e-8, max_iter=500, escape=True)
+    assert leaves.converged
+    assert leaves.trace["rel_error"][-1] < 1e-6
+    assert leaves.parts["escapes"] >= 1
+
+
+def test_escape_leaves_no_minimum():
+    """At n = 3 the spurious point is a minimum for order 3: tried once, then converged."""
+    instance, X = spurious(3)
+    result = ll.solve(instance, "lifted", start=X, tol=1e-8, max_iter=500, escape=True)
+    assert result.converged
+    assert 0 < result.n_iter < 10
+    assert result.parts["escapes"] == 0
+    assert result.factors.distance(X) < 1e-10
+
+
 def test_factors_of_an_interrupted_state(perturbed):
     solver = ll.solvers.Lifted()
     state = solver.init(perturbed.problem, ll.initial.near(perturbed, rng=0))
