@@ -353,9 +353,9 @@ class Geometric:
         "factors": the length of a move is measured in the factors, with the metric of the
         method, and `initial` is relative to the size of the matrix that the data suggest
         (Tong, Ma, Chi 2021b). Otherwise the factors move by ``initial decay^t Q F / |Q|`` with
-        ``Q = A*(s)`` and its Frobenius or spectral norm (Ma, Fattahi 2023): right for starts
-        near zero, from which it grows at a fixed rate, and without a unit. It needs Q itself,
-        two further passes over the data.
+        ``Q = A*(s)`` and its Frobenius or spectral norm (Ma, Fattahi 2023): right for the plain
+        method from a start near zero, which it leaves at a fixed rate. It needs Q itself, two
+        further passes over the data.
     """
 
     initial: float = 0.25

@@ -130,6 +130,11 @@ def choose_solver(problem: Problem) -> tuple[Solver, str]:
         return solver, "smooth loss: scaledgd with backtracking"
     if "thresholded_scaledgd" in able:
         return make_solver("thresholded_scaledgd"), "absolute loss on entries: outliers set aside"
+    if "scaled_subgradient" in able:
+        return make_solver("scaled_subgradient"), (
+            "absolute loss: scaled_subgradient need not know how many outliers there are, and is "
+            "not slowed by an ill-conditioned matrix"
+        )
     if able:
         return make_solver(able[0]), f"{able[0]} is the one solver that takes this problem"
     raise IncompatibleError(f"no solver takes the loss {problem.loss} on this problem")

@@ -8,6 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from .._grid import grid_of
+from .._typing import Array
 from ..errors import IncompatibleError, SolverBreakdownError
 from ..factors import Factors
 from ..initial import frobenius_estimate
@@ -25,15 +26,26 @@ from ._descent import Descent, DescentState
 
 # Share of the size that the data suggest below which a start counts as small.
 SMALL = 0.05
-# Iterations without a lower loss, and the ratio of the median to the mean residual (0.85 for
-# Gaussian ones), that together tell of outliers.
-PATIENCE, RATIO = 100, 0.5
+# Median over mean of the residual, 0.85 if it is Gaussian, below which outliers are suspected;
+# and the iterations without a lower loss, or its growth, that confirm it.
+RATIO, PATIENCE, GROWTH = 0.5, 100, 10.0
 
 
 @dataclass
 class SubgradientState(DescentState):
-    """A descent state, the lowest loss so far, and for how many iterations it has stood."""
+    """A descent state, and what tells of outliers where the step goes by the loss.
 
+    Attributes
+    ----------
+    ratio : float
+        Median over mean modulus of the residual at the start.
+    lowest : float
+        Lowest objective so far.
+    idle : int
+        Iterations since then.
+    """
+
+    ratio: float = 1.0
     lowest: float = np.inf
     idle: int = 0
 
@@ -76,15 +88,15 @@ class SubgradientDescent(Descent):
         """What a step by residuals is divided by, besides the isometry."""
         return 1.0
 
-    def length_of_factors(self, problem: Problem) -> float:
-        """Size of the factors in the metric of the method."""
+    def schedule_unit(self, problem: Problem, norm: str) -> float:
+        """Natural length of steps by a schedule."""
         return frobenius_estimate(problem)
 
     def unit(self, problem: Problem) -> float:
         """Natural length of a step by the rule."""
         rule = self.rule_on(problem)
         if isinstance(rule, Geometric):
-            return self.length_of_factors(problem) if rule.norm == "factors" else 1.0
+            return self.schedule_unit(problem, rule.norm)
         if isinstance(rule, Polyak):
             # Its steps have the right length by themselves.
             return 1.0
@@ -99,7 +111,8 @@ class SubgradientDescent(Descent):
                 "factors is small there, the gap is not, and the iterates diverge. Use the "
                 "start 'truncated', or another rule"
             )
-        at = problem.evaluate(start, residual=rule.needs_residual)
+        by_loss = isinstance(rule, LossProportional)
+        at = problem.evaluate(start, residual=rule.needs_residual or by_loss)
         single = start.symmetric
         return SubgradientState(
             left=start.left,
@@ -108,9 +121,11 @@ class SubgradientDescent(Descent):
             value=at.value,
             left_gradient=at.left,
             right_gradient=None if single else at.right,
-            residual=at.residual,
+            residual=at.residual if rule.needs_residual else None,
             unit=self.unit(problem),
             damping=self.initial_damping(problem, start),
+            ratio=1.0 if at.residual is None or not by_loss else _ratio(at.residual),
+            lowest=at.value,
         )
 
     def advance(self, problem: Problem, state: DescentState, k: int) -> None:
@@ -126,19 +141,15 @@ class SubgradientDescent(Descent):
         """Give up where a step proportional to the loss cannot shrink because of outliers."""
         fell = state.value < state.lowest
         state.lowest, state.idle = (state.value, 0) if fell else (state.lowest, state.idle + 1)
-        if state.idle < PATIENCE or not np.isfinite(state.value):
-            return
-        size = np.abs(problem.residual(state.X))
+        worse = state.idle >= PATIENCE or state.value > GROWTH * state.lowest
         resolution = np.sqrt(np.finfo(state.left.dtype).eps)
-        noticeable = np.mean(size) > resolution * np.mean(np.abs(problem.data))
-        if noticeable and np.median(size) < RATIO * np.mean(size):
+        noticeable = state.value > resolution * problem.loss.value(problem.data)
+        if worse and noticeable and state.ratio < RATIO:
             raise SolverBreakdownError(
-                f"the loss has not fallen for {state.idle} iterations, and the median residual is "
-                f"{np.median(size) / np.mean(size):.2g} of their mean: there are outliers, and "
-                f"with them a step proportional to the loss does not shrink. Use "
-                f"step_size='median'"
+                f"the loss does not fall, and at the start the median residual was "
+                f"{state.ratio:.2g} of their mean: there are outliers, and with them a step "
+                f"proportional to the loss does not shrink. Use step_size='median'"
             )
-        state.idle = 0
 
     def resume(self, state: DescentState, previous: DescentState) -> None:
         """Carry over the last step too, and the lowest loss."""
@@ -146,6 +157,7 @@ class SubgradientDescent(Descent):
         if state.value == previous.value:
             assert isinstance(state, SubgradientState)
             assert isinstance(previous, SubgradientState)
+            state.ratio = previous.ratio
             state.lowest, state.idle = previous.lowest, previous.idle
 
     def stationarity(self, problem: Problem, state: DescentState) -> float:
@@ -169,3 +181,10 @@ class SubgradientDescent(Descent):
             loss = abs(gap) * (2.0 if problem.symmetric else 1.0)
             return norm_of_mean(problem, loss / problem.data.size) / size
         return float("inf")
+
+
+def _ratio(residual: Array) -> float:
+    """Median over mean modulus."""
+    size = np.abs(residual)
+    mean = float(np.mean(size, dtype=float))
+    return float(np.median(size)) / mean if mean > 0 else 1.0

@@ -73,7 +73,8 @@ class Subgradient(SubgradientDescent):
     From a start of scale alpha the error falls to a power of alpha that does not depend on the
     number of columns, in a number of iterations that grows with ``log(1 / alpha)`` and the
     condition number; with Gaussian noise to that of the true rank. At the true rank linear.
-    Steps by the median are a rule of this package and without proof.
+    Steps by the median are a rule of this package and without proof; under dense noise they do
+    not shrink to nothing, and the iterates hover at about the error that the noise causes.
 
     Cost
     ----
@@ -97,6 +98,6 @@ class Subgradient(SubgradientDescent):
             return float(self.sigma_max)
         return truncated(problem, 1).norm() or frobenius_estimate(problem)
 
-    def length_of_factors(self, problem: Problem) -> float:
-        """Size of balanced factors, in the norm of the pair."""
-        return float(np.sqrt(frobenius_estimate(problem)))
+    def schedule_unit(self, problem: Problem, norm: str) -> float:
+        """Size of the factors, or 1 where the move is relative to them anyway."""
+        return float(np.sqrt(frobenius_estimate(problem))) if norm == "factors" else 1.0
