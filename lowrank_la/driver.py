@@ -75,12 +75,12 @@ def solve(
     rank : int, optional
         Rank searched for. Needed unless the start or an Instance has it.
     start : str, Factors, callable, Result or state, optional
-        "spectral", "small_random", factors, a function ``(problem, rank, *, rng)``, or a
-        result (or its state). With the same solver, options and problem a result is continued
-        bit for bit; otherwise the run begins at its factors. Default: what the solver is meant
-        for.
+        A name ("spectral", "small_random", "truncated" and others of `lowrank_la.initial`),
+        factors, a function ``(problem, rank, *, rng)``, or a result (or its state). With the
+        same solver, options and problem a result is continued bit for bit; otherwise the run
+        begins at its factors. Default: what the solver is meant for.
     init_scale : float, optional
-        Scale of the "small_random" start.
+        Scale of the starts "small_random" and "sign_spectral".
     stop : Stop, optional
         Criteria of your own from `lowrank_la.stopping`, joined by ``|`` and ``&``; they replace
         the default tolerance.
@@ -486,7 +486,9 @@ class _Loop:
         self._warn_if_undetermined(result)
         if result.status is Status.DIVERGED:
             advice = "; the factors returned are the best seen. Try a smaller step"
-            advice += ', step_size="exact", or another start'
+            if self.problem.loss.smooth:
+                advice += ', step_size="exact"'
+            advice += ", or another start"
             message = f"{self.label} diverged: {result.reason}{advice}"
         elif self.tol and not result.converged and result.status in (Status.BUDGET, Status.STALLED):
             message = (

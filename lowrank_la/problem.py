@@ -15,7 +15,7 @@ from ._typing import Array, Shape
 from .errors import InvalidInputError, InvalidTypeError
 from .factors import Factors, enclosing_shape
 from .losses import Loss, Squared
-from .operators import HasLossGradient, MeasurementOperator
+from .operators import HasLossGradient, HasResidualGradient, MeasurementOperator
 from .operators.entries import EntrySampling
 
 
@@ -125,6 +125,10 @@ class Problem:
     def _one_pass(self) -> bool:
         return isinstance(self.operator, HasLossGradient)
 
+    @cached_property
+    def _one_pass_with_residual(self) -> bool:
+        return isinstance(self.operator, HasResidualGradient)
+
     def __getstate__(self) -> dict[str, Any]:
         # The prepared layout can be as large as the data and is made again when needed.
         return {key: value for key, value in self.__dict__.items() if key != "prepared"}
@@ -178,6 +182,9 @@ class Problem:
         if self._one_pass and not residual:
             one_pass = cast(HasLossGradient, self.operator)
             value, left, right = one_pass.loss_gradient(X, self.prepared, self.loss)
+        elif self._one_pass_with_residual:
+            fused = cast(HasResidualGradient, self.operator)
+            value, left, right, kept = fused.residual_gradient(X, self.prepared, self.loss)
         else:
             kept = self.residual(X)
             slope = self.loss.slope(kept)

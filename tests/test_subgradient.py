@@ -293,6 +293,20 @@ def test_the_subgradient_is_a_gradient_away_from_kinks():
         assert (moved - at.value) / t == pytest.approx(slope, rel=1e-4)
 
 
+@pytest.mark.parametrize("symmetric", [False, True])
+@pytest.mark.parametrize("nuclear", [0.0, 0.3])
+def test_keeping_the_residual_changes_nothing_else(symmetric, nuclear):
+    problem = sensing(symmetric=symmetric).problem.replace(nuclear=nuclear)
+    X = initial.near(sensing(symmetric=symmetric), distance=0.5, rng=0)
+    with_it, without = problem.evaluate(X, residual=True), problem.evaluate(X)
+    np.testing.assert_allclose(with_it.residual, problem.residual(X), atol=1e-12)
+    assert with_it.value == pytest.approx(problem.objective(X), rel=1e-12)
+    assert without.value == pytest.approx(with_it.value, rel=1e-12)
+    np.testing.assert_allclose(with_it.left, without.left, atol=1e-12)
+    np.testing.assert_allclose(with_it.right, without.right, atol=1e-12)
+    assert problem.misfit(X, without) == pytest.approx(np.sum(np.abs(with_it.residual)), rel=1e-12)
+
+
 def test_steps_of_the_median_and_of_the_loss_are_those_of_gradient_descent_in_the_mean():
     """Without outliers both rules give gradient descent's constant, up to sampling."""
     made = sensing(0.0, measurements=4000)

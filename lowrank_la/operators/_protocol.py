@@ -73,6 +73,21 @@ class HasLossGradient(Protocol):
 
 
 @runtime_checkable
+class HasResidualGradient(Protocol):
+    """Ability: loss, both slopes and the residual in one pass."""
+
+    def prepare(self, data: Array) -> Any:
+        """The data in the layout that `residual_gradient` reads; called once per problem."""
+        ...
+
+    def residual_gradient(
+        self, X: Factors, prepared: Any, loss: Loss
+    ) -> tuple[float, Array, Array | None, Array]:
+        """As `loss_gradient`, and the residual ``A(X) - data``, shape (m,)."""
+        ...
+
+
+@runtime_checkable
 class HasRowSolve(Protocol):
     """Ability: exact ridge least squares for all rows of one factor.
 
@@ -154,6 +169,7 @@ class HasMatrix(Protocol):
 
 ABILITIES: dict[str, type] = {
     "loss_gradient": HasLossGradient,
+    "residual_gradient": HasResidualGradient,
     "row_solve": HasRowSolve,
     "row_solve_inexact": HasInexactRowSolve,
     "as_matrix": HasMatrix,

@@ -226,17 +226,30 @@ class GaussianSensing:
         self, X: Factors, prepared: Array, loss: Loss
     ) -> tuple[float, Array, Array | None]:
         """Loss and both slopes; each block of measurement matrices is read once."""
+        value, left, right, _ = self._one_pass(X, prepared, loss, keep=False)
+        return value, left, right
+
+    def residual_gradient(
+        self, X: Factors, prepared: Array, loss: Loss
+    ) -> tuple[float, Array, Array | None, Array]:
+        """The same, and the residual."""
+        return self._one_pass(X, prepared, loss, keep=True)
+
+    def _one_pass(
+        self, X: Factors, prepared: Array, loss: Loss, *, keep: bool
+    ) -> tuple[float, Array, Array | None, Array]:
         x = self._coordinates(X)
         dtype = np.result_type(x, self._measured_type(x))
         rows = max(4, BLOCK_BYTES // (self._dimension * self._matrix.itemsize) // 4 * 4)
+        kept = np.empty(self.size if keep else 0, dtype)
 
         def lane(lo: int, hi: int) -> tuple[float, Array]:
             total, out = 0.0, np.zeros(self._dimension, dtype)
-            measured = np.empty(rows, dtype)
+            scratch = np.empty(rows, dtype)
             for start in range(lo, hi, rows):
                 stop = min(start + rows, hi)
                 block = self._matrix[start:stop]
-                residual = measured[: stop - start]
+                residual = kept[start:stop] if keep else scratch[: stop - start]
                 dense.row_products(0, stop - start, block, x, residual)
                 residual -= prepared[start:stop]
                 total += loss.value(residual)
@@ -248,8 +261,8 @@ class GaussianSensing:
         value = float(sum(part[0] for part in parts))
         right = gradient @ X.right
         if X.symmetric and self.symmetric:
-            return value, right, None
-        return value, right, gradient.conj().T @ X.left
+            return value, right, None, kept
+        return value, right, gradient.conj().T @ X.left, kept
 
     def as_matrix(self) -> Array:
         """Dense m x (n1 n2) matrix that takes vec(X), rows first, to the measurements."""

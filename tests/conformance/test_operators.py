@@ -146,6 +146,12 @@ def test_one_pass_gradient_agrees_with_the_three_methods(name, loss):
     assert value == pytest.approx(loss.value(residual), rel=1e-12)
     np.testing.assert_allclose(left, operator.adjoint_right(slope, X.right), atol=1e-11)
     np.testing.assert_allclose(right, operator.adjoint_left(slope, X.left), atol=1e-11)
+    if isinstance(operator, operators.HasResidualGradient):
+        again = operator.residual_gradient(X, operator.prepare(data), loss)
+        assert again[0] == value
+        np.testing.assert_array_equal(again[1], left)
+        np.testing.assert_array_equal(again[2], right)
+        np.testing.assert_allclose(again[3], residual, atol=1e-11)
 
 
 def test_a_loss_without_a_kernel_takes_the_generic_way():
