@@ -8,6 +8,7 @@ from . import (
     plotting,
     problems,
     report,
+    reproduce,
     solvers,
     steps,
     stopping,
@@ -17,6 +18,7 @@ from . import (
 from .analysis.compare import Budget, Comparison, Run, compare
 from .analysis.incremental import rank_minimisers
 from .analysis.observers import distance_to, gram_error, subspace_error
+from .analysis.phase import PhaseDiagram, phase_transition
 from .analysis.rates import RateFit, fit_rate
 from .driver import iterate, solve
 from .estimators.completion import Completion, complete
@@ -34,6 +36,7 @@ __all__ = [
     "Completion",
     "Factors",
     "Instance",
+    "PhaseDiagram",
     "Problem",
     "RateFit",
     "Recipe",
@@ -58,10 +61,12 @@ __all__ = [
     "losses",
     "observed",
     "operators",
+    "phase_transition",
     "plotting",
     "problems",
     "rank_minimisers",
     "report",
+    "reproduce",
     "solve",
     "solver_info",
     "solvers",

@@ -15,7 +15,7 @@ from ._lazy import require
 from .analysis.compare import Comparison
 from .storage import whole_file
 
-__all__ = ["race_report", "versions"]
+__all__ = ["claims_report", "race_report", "versions"]
 
 
 def versions() -> dict[str, str]:
@@ -56,17 +56,12 @@ def race_report(
     OutputError
         If it cannot be written; no half-written file is left.
     """
-    jinja2 = require("jinja2", extra="report", purpose="the HTML report")
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("lowrank_la"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     drawable = any(run.result is not None for run in comparison.runs)
-    figures = [_embedded(comparison, x) for x in ("iteration", "seconds")] if drawable else []
-    text = environment.get_template("race.html.j2").render(
+    axes = ("iteration", "seconds") if drawable else ()
+    figures = [_embedded(plotting.convergence(comparison, x=x).figure) for x in axes]
+    return _write(
+        path,
+        "race.html.j2",
         title=title,
         rows=table_rows(comparison),
         figures=figures,
@@ -75,20 +70,77 @@ def race_report(
             {(run.solver, repr(run.result.solver)) for run in comparison.runs if run.result}
         ),
         command=command,
+    )
+
+
+def claims_report(results: Any, path: Any, *, title: str = "Claims of the papers") -> Path:
+    """Write claims that were checked as one HTML file: verdicts, figures, tables.
+
+    Parameters
+    ----------
+    results : sequence of ClaimResult
+        From `lowrank_la.reproduce.run_many`.
+    path : str or path
+        Where to.
+    title : str
+        Heading.
+
+    Returns
+    -------
+    Path
+
+    Raises
+    ------
+    MissingDependencyError
+        Without jinja2 or matplotlib.
+    OutputError
+        If it cannot be written; no half-written file is left.
+    """
+    entries = [
+        {
+            "claim": result.claim,
+            "verdict": result.verdict.value,
+            "why": result.why,
+            "findings": [finding.as_dict() for finding in result.findings],
+            "table": [{k: _cell(v) for k, v in row.items()} for row in result.table],
+            "figure": None if result.figure is None else _embedded(result.figure),
+            "seconds": result.seconds,
+        }
+        for result in results
+    ]
+    return _write(path, "claims.html.j2", title=title, entries=entries, text=_cell)
+
+
+def _cell(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _write(path: Any, template: str, **content: Any) -> Path:
+    """Render a template into a file that appears whole or not at all."""
+    jinja2 = require("jinja2", extra="report", purpose="the HTML report")
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("lowrank_la"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    text = environment.get_template(template).render(
         versions=versions(),
         made=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         machine=f"{platform.machine()}, {platform.system()} {platform.release()}",
+        **content,
     )
     with whole_file(path, "w") as file:
         file.write(text)
     return Path(path)
 
 
-def _embedded(comparison: Comparison, x: str) -> str:
+def _embedded(figure: Any) -> str:
     """A figure as a data URI."""
     buffer = io.BytesIO()
     with plotting.style():
-        plotting.convergence(comparison, x=x).figure.savefig(buffer, format="png", dpi=160)
+        figure.savefig(buffer, format="png", dpi=160)
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 

@@ -16,7 +16,7 @@ RNG = np.random.default_rng(3)
 @pytest.fixture(scope="module")
 def few():
     """Two entries in each of 3000 rows of a matrix of rank 2."""
-    return ll.problems.one_sided((3000, 15), 2, rng=0)
+    return ll.problems.one_sided(3000, 15, 2, rng=0)
 
 
 def gram_error(instance, **options):
@@ -115,7 +115,7 @@ def test_a_saved_result_has_its_parts(few, tmp_path):
 
 def test_weights_and_diagonal_matter():
     """Counts are inverse variances, and the diagonal is the best known part."""
-    instances = [ll.problems.one_sided((3000, 15), 2, rng=seed) for seed in range(3)]
+    instances = [ll.problems.one_sided(3000, 15, 2, rng=seed) for seed in range(3)]
     default, uniform, without = (
         np.mean([gram_error(instance, **options) for instance in instances])
         for options in ({}, {"weights": "uniform"}, {"diagonal": 0.0})
@@ -125,7 +125,7 @@ def test_weights_and_diagonal_matter():
 
 def test_without_the_diagonal_it_is_not_fitted():
     """Noise adds to the diagonal of the Gram matrix only."""
-    noisy = ll.problems.one_sided((40_000, 8), 1, noise=0.4, rng=0)
+    noisy = ll.problems.one_sided(40_000, 8, 1, noise=0.4, rng=0)
     assert gram_error(noisy, diagonal=0.0) < 0.5 * gram_error(noisy)
 
 
@@ -144,7 +144,7 @@ def test_steps(few):
 
 
 def test_rows_with_enough_entries_are_recovered():
-    instance = ll.problems.one_sided((20_000, 10), 2, per_row=5, rng=0)
+    instance = ll.problems.one_sided(20_000, 10, 2, per_row=5, rng=0)
     result = ll.solve(instance, "one_sided", max_iter=200)
     assert result.trace["rel_error"][-1] < 0.1
 
@@ -165,9 +165,9 @@ def test_columns_without_entries_stay_out():
         (lambda: OneSided(diagonal=-1.0), "diagonal"),
         (lambda: OneSided(ridge=np.inf), "finite"),
         (lambda: OneSided(step_size="none"), "step"),
-        (lambda: ll.problems.one_sided((50, 5), 2, per_row=6), "per_row"),
-        (lambda: ll.problems.one_sided((50, 5), 6), "rank 6"),
-        (lambda: ll.problems.one_sided((3, 50), 2, rng=0), "columns without any observed"),
+        (lambda: ll.problems.one_sided(50, 5, 2, per_row=6), "per_row"),
+        (lambda: ll.problems.one_sided(50, 5, 6), "rank 6"),
+        (lambda: ll.problems.one_sided(3, 50, 2, rng=0), "columns without any observed"),
     ],
 )
 def test_bad_input(call, message):
@@ -192,7 +192,7 @@ def test_refusals(sensing, completion):
 
 def test_generator():
     check_generator("one_sided")
-    instance = ll.problems.one_sided((2000, 9), 2, per_row=4, spectrum=[3.0, 1.0], rng=1)
+    instance = ll.problems.one_sided(2000, 9, 2, per_row=4, spectrum=[3.0, 1.0], rng=1)
     operator = instance.problem.operator
     assert np.all(operator.row_counts == 4)
     # Each column is in a row with probability 4 / 9.
@@ -200,7 +200,7 @@ def test_generator():
     dense = instance.truth.factors.to_dense()
     values = np.linalg.eigvalsh(dense.T @ dense / 2000)[::-1]
     np.testing.assert_allclose(values[:2], [9, 1])
-    every = ll.problems.one_sided((30, 4), 2, per_row=4, rng=1)
+    every = ll.problems.one_sided(30, 4, 2, per_row=4, rng=1)
     assert every.problem.operator.size == 120
 
 
@@ -228,7 +228,7 @@ def test_observers(few):
 
 @pytest.mark.parametrize("kind", ["complex128", "float32"])
 def test_other_types_from_few_entries(kind):
-    instance = ll.problems.one_sided((20_000, 12), 2, cond=2, dtype=kind, rng=0)
+    instance = ll.problems.one_sided(20_000, 12, 2, cond=2, dtype=kind, rng=0)
     result = ll.solve(
         instance, "one_sided", observe=[ll.gram_error, ll.subspace_error], max_iter=200
     )
@@ -238,7 +238,7 @@ def test_other_types_from_few_entries(kind):
 
 
 def test_columns_without_entries_on_request():
-    instance = ll.problems.one_sided((3, 50), 2, rng=0, empty="allow")
+    instance = ll.problems.one_sided(3, 50, 2, rng=0, empty="allow")
     assert instance.problem.operator.column_counts.min() == 0
     assert ll.problems.build(instance.recipe).problem.data.size == 6
 

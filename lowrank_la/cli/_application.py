@@ -11,12 +11,12 @@ from typing import Any
 import typer
 
 from ..errors import LowRankError, LowRankWarning
-from . import complete, doctor, listing, race, warmup
+from . import complete, doctor, listing, phase, race, reproduce, warmup
 from ._console import INTERRUPTED, fail, stderr
 
 app = typer.Typer(
     name="lowrank-la",
-    help="Low-rank matrix recovery: race solvers, complete tables, look things up.",
+    help="Low-rank matrix recovery: race solvers, complete tables, check claims of the papers.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -24,6 +24,8 @@ app = typer.Typer(
 )
 app.command()(race.race)
 app.command()(complete.complete)
+app.command()(reproduce.reproduce)
+app.command()(phase.phase)
 app.command("list")(listing.list_)
 app.command()(listing.info)
 app.command()(doctor.doctor)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -17,6 +18,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "completion": {"shape": (60, 50), "rank": 3, "cond": 10.0, "sampling": 0.5},
     "sensing": {"shape": (60, 50), "rank": 3, "cond": 10.0},
 }
+UNITS = {"s": 1, "m": 60, "h": 3600}
 DEFAULT_SOLVERS = {"completion": ["gd", "scaledgd", "scaledgd_lambda", "altmin", "convex"]}
 
 
@@ -117,3 +119,17 @@ def assignment(text: str) -> tuple[str, Any]:
         return name, json.loads(value)
     except json.JSONDecodeError:
         return name, value
+
+
+def duration(text: str) -> float:
+    """Seconds from ``90``, ``90s``, ``20m`` or ``1h``.
+
+    Raises
+    ------
+    InvalidInputError
+        For anything else.
+    """
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", text.strip())
+    if match is None:
+        raise InvalidInputError(f"expected a time such as 90s, 20m or 1h, got {text!r}")
+    return float(match[1]) * UNITS[match[2] or "s"]

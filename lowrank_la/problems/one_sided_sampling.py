@@ -18,9 +18,10 @@ from ._registry import register
 __all__ = ["one_sided"]
 
 
-@register("a few entries of each of many rows from one subspace", shape=(400, 12), rank=2)
+@register("a few entries of each of many rows from one subspace", n_rows=400, n_cols=12, rank=2)
 def one_sided(
-    shape: Any,
+    n_rows: int,
+    n_cols: int,
     rank: int,
     *,
     per_row: int = 2,
@@ -41,7 +42,7 @@ def one_sided(
 
     Parameters
     ----------
-    shape : tuple of int
+    n_rows, n_cols : int
         Shape (n1, n2), with many more rows than columns.
     rank : int
         Rank r of the matrix.
@@ -74,12 +75,12 @@ def one_sided(
     Examples
     --------
     >>> import lowrank_la as ll
-    >>> instance = ll.problems.one_sided((20_000, 30), 2, rng=0)
+    >>> instance = ll.problems.one_sided(20_000, 30, 2, rng=0)
     >>> result = ll.solve(instance, "one_sided", observe=ll.gram_error, max_iter=200)
     >>> bool(result.trace["gram_error"][-1] < 0.2)
     True
     """
-    shape = _check.shape_of(shape)
+    shape = _check.shape_of((n_rows, n_cols))
     rank = _check.rank_of(rank, shape)
     per_row = _check.count(per_row, "per_row", low=1, high=shape[1])
     kind = _check.float_type(dtype, "dtype")
@@ -95,7 +96,8 @@ def one_sided(
     if noise:
         data = data + gaussian_noise(seed, data.size, noise, kind)
     parameters = {
-        "shape": shape,
+        "n_rows": shape[0],
+        "n_cols": shape[1],
         "rank": rank,
         "per_row": per_row,
         "cond": cond,

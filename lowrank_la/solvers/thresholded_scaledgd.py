@@ -25,6 +25,10 @@ __all__ = ["ThresholdedScaledGD"]
 CHUNK = 1 << 16
 # Share of outliers that is allowed for when nobody gives one.
 SHARE = 0.15
+# What is set aside, over what was assumed, from which on the limit of 2 is as good as reached.
+SATURATED = 1.8
+# Share of measurements that may stand out without being set aside: more than noise has.
+TAIL = 1e-3
 
 
 @dataclass
@@ -49,6 +53,8 @@ class ThresholdedState:
         The share alpha in use.
     step : float
         Length of a step.
+    outstanding : int
+        Measurements that would have been set aside if the share allowed it.
     """
 
     left: Array
@@ -63,6 +69,7 @@ class ThresholdedState:
     threshold: float
     corruption: float
     step: float
+    outstanding: int = 0
 
 
 def _refuses(problem: Problem) -> str | None:
@@ -103,13 +110,15 @@ class ThresholdedScaledGD(Solver):
         each are set aside. None is 0.15. Too small a value stops the method from converging;
         too large a one loses good entries where there are few.
     visible : float
-        Only residuals above so many times the median modulus are set aside. Residuals of good
-        entries have heavy tails while the factors are off, and what is set aside of them is
-        lost: with 15 a tenth of outliers takes a third of the iterations that the share alone
-        takes, and a share that is only a bound does no harm. 0 is the paper's method.
+        Only residuals above so many times the median modulus are set aside; 10 medians are 6.7
+        standard deviations of Gaussian noise. Residuals of good entries have heavy tails
+        while the factors are off, and what is set aside of them is lost: a tenth of outliers
+        takes a third of the iterations that the share alone takes, and a share that is only
+        a bound does no harm. 0 is the paper's method.
     decay : float
-        That threshold falls by at most this factor in an iteration. Without a limit good
-        entries whose residuals lag behind can be shut out for good.
+        That threshold falls by at most this factor in an iteration, and more slowly the more
+        is set aside. Without a limit good entries whose residuals lag behind can be shut out
+        for good.
 
     Model
     -----
@@ -148,7 +157,7 @@ class ThresholdedScaledGD(Solver):
 
     step_size: float = 0.5
     corruption: float | None = None
-    visible: float = 15.0
+    visible: float = 10.0
     decay: float = 0.8
     state_type: ClassVar[type] = ThresholdedState
 
@@ -199,11 +208,12 @@ class ThresholdedScaledGD(Solver):
         # In place, since with all entries observed this is as large as the matrix.
         misfit = np.subtract(problem.data, misfit, out=misfit if misfit.dtype == X.dtype else None)
         median = median_modulus(misfit)
-        threshold = max(self.visible * median, self.decay * state.threshold)
+        threshold = max(self.visible * median, self._fall(problem, state) * state.threshold)
         large = grid.outstanding(misfit, 2 * state.corruption, threshold)
         support = np.flatnonzero(large)
         sparse = misfit[support]
         misfit[support] = 0
+        state.outstanding = self._count_outstanding(problem, misfit, median)
         value = 0.0
         for start in range(0, misfit.size, CHUNK):
             value += 0.5 * float(np.sum(np.abs(misfit[start : start + CHUNK]) ** 2, dtype=float))
@@ -213,6 +223,42 @@ class ThresholdedScaledGD(Solver):
         state.value, state.left_gradient, state.right_gradient = value, left, right
         state.support, state.sparse = support, sparse
         state.median, state.threshold = median, threshold
+
+    def _filled(self, problem: Problem, state: ThresholdedState) -> float:
+        """What is set aside, over what was assumed; the limit is 2."""
+        assumed = max(state.corruption, 1e-300) * problem.data.size
+        return float(state.support.size / assumed)
+
+    def _fall(self, problem: Problem, state: ThresholdedState) -> float:
+        """Factor of the threshold: `decay`, and up to 1 where more is set aside than assumed.
+
+        Outliers keep their residuals; good entries that lag behind lose theirs, given time.
+        """
+        over = (self._filled(problem, state) - 1.0) / (SATURATED - 1.0)
+        return self.decay + (1.0 - self.decay) * float(np.clip(over, 0.0, 1.0))
+
+    def stationarity(self, problem: Problem, state: ThresholdedState) -> float | None:
+        """Infinite while the sparse part is as large as it may be, or does not hold all outliers.
+
+        That the gradient vanishes then says nothing. The paper's method, without a threshold,
+        always fills the sparse part, and is not judged.
+        """
+        full = self._filled(problem, state) >= SATURATED
+        if self.visible and (full or state.outstanding > TAIL * problem.data.size):
+            return float("inf")
+        return None
+
+    def _count_outstanding(self, problem: Problem, kept: Array, median: float) -> int:
+        """Residuals that stand out although they were not set aside."""
+        if not self.visible:
+            return 0
+        # At rounding level the residuals of large and of small entries differ by as much.
+        rounding = np.sqrt(np.finfo(kept.dtype).eps) * np.abs(problem.data).max()
+        limit = max(self.visible * median, float(rounding))
+        return sum(
+            int(np.count_nonzero(np.abs(kept[start : start + CHUNK]) > limit))
+            for start in range(0, kept.size, CHUNK)
+        )
 
     def factors(self, state: ThresholdedState) -> Factors:
         """The present factors."""

@@ -26,6 +26,7 @@ MODULES = (
     "plotting",
     "problems",
     "report",
+    "reproduce",
     "solvers",
     "steps",
     "stopping",

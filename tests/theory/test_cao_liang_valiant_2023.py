@@ -21,7 +21,7 @@ D = 60
 def errors(n, rank, weights="count", seed=0):
     """Relative errors of the Gram matrix and of the subspace."""
     result = ll.solve(
-        ll.problems.one_sided((n, D), rank, rng=seed),
+        ll.problems.one_sided(n, D, rank, rng=seed),
         ll.solvers.OneSided(weights=weights),
         observe=[ll.gram_error, ll.subspace_error],
         stop=ll.stopping.Stationary(1e-4),

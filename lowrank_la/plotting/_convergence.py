@@ -1,67 +1,16 @@
-"""Figures fit for a paper; all take and return matplotlib objects."""
+"""Convergence curves of a race."""
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ._lazy import require
-from ._typing import Array
-from .analysis.compare import Comparison, Run
-from .errors import InvalidInputError
-from .storage import whole_file
-
-__all__ = ["COLOURS", "LABELS", "convergence", "save_figure", "style"]
-
-# Okabe and Ito's colours, told apart by colour-blind readers; black last. Yellow is left out,
-# since thin yellow lines do not show on white.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
-DASHES: tuple[Any, ...] = ("-", (0, (6, 1.5)), (0, (3, 1)), (0, (6, 1, 1, 1)), (0, (1, 1)))
-MARKERS = "osD^vPX"
-
-STYLE: dict[str, Any] = {
-    "figure.figsize": (5.5, 3.6),
-    "figure.dpi": 150,
-    "savefig.dpi": 300,
-    "font.size": 9,
-    "axes.labelsize": 9,
-    "axes.titlesize": 9,
-    "legend.fontsize": 8,
-    "xtick.labelsize": 8,
-    "ytick.labelsize": 8,
-    "lines.linewidth": 1.5,
-    "lines.markersize": 4,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "grid.alpha": 0.25,
-    "grid.linewidth": 0.5,
-    "legend.frameon": False,
-    "pdf.fonttype": 42,
-    "svg.fonttype": "none",
-}
-
-LABELS = {
-    "iteration": "iteration",
-    "seconds": "seconds in the solver",
-    "rel_error": r"relative error $\|X - X_\star\|_F \,/\, \|X_\star\|_F$",
-    "objective": "objective",
-    "stationarity": "relative gradient",
-}
-
-
-@contextlib.contextmanager
-def style() -> Iterator[None]:
-    """The package's figure style, for the duration of a ``with`` block."""
-    mpl: Any = require("matplotlib", extra="plot", purpose="plotting")
-
-    with mpl.rc_context(STYLE | {"axes.prop_cycle": mpl.cycler(color=COLOURS)}):
-        yield
+from .._typing import Array
+from ..analysis.compare import Comparison, Run
+from ..errors import InvalidInputError
+from ._style import COLOURS, DASHES, LABELS, MARKERS, style
 
 
 def convergence(
@@ -247,31 +196,3 @@ def _limit(ax: Any, runs: list[Run], y: str) -> None:
     tops = [run.result.trace[y][0] for run in runs if run.result is not None]
     low, high = ax.get_ylim()
     ax.set_ylim(low, min(high, 100 * max(tops)))
-
-
-def save_figure(figure: Any, path: Any) -> Path:
-    """Write a figure (or the figure of some axes) whole or not at all.
-
-    Parameters
-    ----------
-    figure : matplotlib Figure or Axes
-    path : str or path
-        With a suffix that matplotlib knows, such as ``.png`` or ``.pdf``.
-
-    Raises
-    ------
-    InvalidInputError
-        For a suffix that matplotlib does not know.
-    OutputError
-        If it cannot be written.
-    """
-    target = Path(path)
-    figure = getattr(figure, "figure", figure)
-    kinds = figure.canvas.get_supported_filetypes()
-    if target.suffix.lstrip(".") not in kinds:
-        raise InvalidInputError(f"cannot write {target.name}; use .{', .'.join(kinds)}")
-    # Without dates, the same figure is the same file.
-    dates = {".pdf": {"CreationDate": None}, ".svg": {"Date": None}}
-    with style(), whole_file(target) as file:
-        figure.savefig(file, format=target.suffix.lstrip("."), metadata=dates.get(target.suffix))
-    return target
