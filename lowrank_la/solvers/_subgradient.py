@@ -108,8 +108,9 @@ class SubgradientDescent(Descent):
         if isinstance(rule, Polyak) and start.norm() < SMALL * frobenius_estimate(problem):
             raise IncompatibleError(
                 "the Polyak step from a start near zero overshoots: the subgradient in the "
-                "factors is small there, the gap is not, and the iterates diverge. Use the "
-                "start 'truncated', or another rule"
+                "factors is small there and the gap is not, so that the first step ends about "
+                "|X| / |X_0| times too far, from where not all runs return. Use the start "
+                "'truncated', or another rule"
             )
         by_loss = isinstance(rule, LossProportional)
         at = problem.evaluate(start, residual=rule.needs_residual or by_loss)
