@@ -8,6 +8,8 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -147,6 +149,26 @@ def solve_cell(**changes):
     return Solve(**(options | changes))
 
 
+def halved(instance, by=2.0):
+    problem = instance.problem
+    return ll.Instance(problem.replace(data=problem.data / by), instance.truth)
+
+
+def with_true_size(solver, instance):
+    return replace(solver, sigma_max=float(instance.truth.singular_values[0]))
+
+
+def test_cells_change_instances_and_tune_solvers():
+    """The transformed data, half of the truth's, and an option that needs the truth."""
+    gd = ll.solvers.make_solver("gd")
+    tuned = solve_cell(solver=gd, tune=with_true_size).run()[1]
+    assert sorted(tuned["oracle"]) == ["rank", "sigma_max"]
+    columns, _ = solve_cell(transform=partial(halved, by=2.0), max_iter=60).run()
+    assert columns["rel_error"][-1] == pytest.approx(0.5, rel=1e-2)
+    keys = {key_of(solve_cell(transform=partial(halved, by=by)), "1") for by in (2.0, 3.0)}
+    assert len(keys) == 2
+
+
 @pytest.mark.parametrize(
     "changes",
     [
@@ -162,6 +184,9 @@ def solve_cell(**changes):
         {"every": 2},
         {"observe": ("stationarity",)},
         {"predict": True},
+        {"transform": halved},
+        {"transform": partial(halved, by=3.0)},
+        {"tune": with_true_size},
         {"recipe": ll.Recipe("completion", {"shape": [20, 15], "rank": 2, "sampling": 0.6}, 0)},
         {"recipe": ll.Recipe("completion", {"shape": [20, 15], "rank": 2, "sampling": 0.7}, 1)},
     ],

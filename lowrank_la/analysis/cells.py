@@ -99,7 +99,11 @@ class Solve:
     observe : tuple of str, or callable
         Names of observers, or a function of the instance that returns observers by label.
     transform : callable or None
-        A change to the instance before it is solved; a function of a module.
+        A change to the instance before it is solved; a function of a module, or a partial of
+        one.
+    tune : callable or None
+        ``tune(solver, instance)``: the solver with options that the instance alone tells, such
+        as oracle quantities; a function of a module, or a partial of one.
     predict : bool
         Compute the contraction of the iteration linearised at the truth too.
     """
@@ -115,6 +119,7 @@ class Solve:
     every: int = 1
     observe: tuple[str, ...] | Callable[[Instance], Mapping[str, Any]] = ()
     transform: Callable[[Instance], Instance] | None = None
+    tune: Callable[[Solver, Instance], Solver] | None = None
     predict: bool = False
 
     def describe(self) -> dict[str, Any]:
@@ -132,6 +137,7 @@ class Solve:
             "every": self.every,
             "observe": _name(self.observe) if callable(self.observe) else list(self.observe),
             "transform": None if self.transform is None else _name(self.transform),
+            "tune": None if self.tune is None else _name(self.tune),
             "predict": self.predict,
         }
 
@@ -140,6 +146,7 @@ class Solve:
         instance = _built(self.recipe.to_json())
         if self.transform is not None:
             instance = self.transform(instance)
+        solver = self.solver if self.tune is None else self.tune(self.solver, instance)
         start: Any = self.start
         if self.start is not None and self.start_options:
             start = partial(STARTS[self.start], **self.start_options)
@@ -148,7 +155,7 @@ class Solve:
             warnings.simplefilter("ignore", LowRankWarning)
             result = solve(
                 instance,
-                self.solver,
+                solver,
                 rank=self.rank,
                 start=start,
                 stop=self.stop,
@@ -166,7 +173,7 @@ class Solve:
         }
         if self.predict:
             truth = instance.truth.factors
-            facts["predicted_rate"] = self.solver.local_rate(instance.problem, truth)
+            facts["predicted_rate"] = solver.local_rate(instance.problem, truth)
         return columns, facts
 
 
@@ -205,6 +212,9 @@ class Call:
 
 
 def _name(function: Any) -> str:
+    if isinstance(function, partial):
+        given = [*map(repr, function.args), *(f"{k}={v!r}" for k, v in function.keywords.items())]
+        return f"{_name(function.func)}({', '.join(given)})"
     return f"{function.__module__}.{function.__qualname__}"
 
 
