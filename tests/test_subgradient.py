@@ -394,16 +394,17 @@ def test_polyak_from_a_small_start_is_refused(name):
 
 @pytest.mark.parametrize("name", BOTH)
 @pytest.mark.parametrize("rule", ["auto", "loss", "polyak"])
-def test_what_tol_is_compared_with_is_the_distance(name, rule):
-    """Within a factor 2 of the relative error, all along the way."""
-    made = sensing(0.0 if rule == "loss" else 0.1)
+@pytest.mark.parametrize("symmetric", [False, True])
+def test_what_tol_is_compared_with_is_the_distance(name, rule, symmetric):
+    """Within a factor 1.6 of the relative error, all along the way."""
+    made = sensing(0.0 if rule == "loss" else 0.1, symmetric=symmetric)
     step = Polyak(made.truth.f_min) if rule == "polyak" else rule
     result = ll.solve(
         made, name, step_size=step, observe="stationarity", stop=ll.stopping.MaxIter(60)
     )
     ratio = result.trace["stationarity"] / result.trace["rel_error"]
-    assert ratio.min() > 0.5
-    assert ratio.max() < 2.0
+    assert ratio.min() > 1 / 1.6
+    assert ratio.max() < 1.6
     assert result.trace["rel_error"][-1] < 1e-3
 
 
@@ -499,7 +500,8 @@ def test_keep_is_the_share_kept():
     half = np.where(np.arange(data.size) % 2, data, 0)
     with pytest.raises(InvalidInputError, match="no measurement that is not zero"):
         initial.truncated(made.problem.replace(data=half), 2, keep=0.3)
-    assert initial.truncated(made.problem.replace(data=half), 2).norm() > 0
+    third = np.where(np.arange(data.size) % 3, 0, data)
+    assert initial.truncated(made.problem.replace(data=third), 2).norm() > 0
 
 
 def test_sign_spectral_takes_a_scale_and_more_columns():

@@ -166,21 +166,15 @@ class SubgradientDescent(Descent):
 
         From the median or the mean residual, or the gap of the Polyak step, through the ratio
         of the two for Gaussian measurements. Infinite for steps by a schedule, which shrink
-        wherever the iterates are, and where the objective is below what Polyak's rule takes
-        for the lowest.
+        wherever the iterates are.
         """
         rule, X = self.rule_on(problem), state.X
         size = X.norm()
-        if isinstance(rule, Geometric) or not size > 0:
-            return float("inf")
-        if isinstance(rule, (MedianResidual, LossProportional)):
+        if size > 0 and isinstance(rule, (MedianResidual, LossProportional)):
             return rule.distance(problem, X, state.at) / size
-        if isinstance(rule, Polyak):
-            gap = state.value - rule.f_min
-            if gap < -1e3 * np.finfo(X.dtype).eps * abs(rule.f_min):
-                return float("inf")
-            loss = abs(gap) * (2.0 if problem.symmetric else 1.0)
-            return norm_of_mean(problem, loss / problem.data.size) / size
+        if size > 0 and isinstance(rule, Polyak):
+            gap = abs(state.value - rule.f_min) * (2.0 if problem.symmetric else 1.0)
+            return norm_of_mean(problem, gap / problem.data.size) / size
         return float("inf")
 
 
