@@ -211,7 +211,7 @@ def _prepare(
             f"problem must be a Problem or an Instance, got {type(problem).__name__}; "
             f"lowrank_la.observed makes one from triples"
         )
-    why = ""
+    wanted, why = start, ""
     if isinstance(solver, str) and solver == "auto":
         chosen, why = choose_solver(problem)
         solver = make_solver(chosen, options)
@@ -240,7 +240,7 @@ def _prepare(
         init_scale=init_scale,
         rng=0 if rng is None else rng,
     )
-    if (few := underdetermined(problem, begin.rank, solver)) is not None:
+    if (few := underdetermined(problem, begin.rank, solver, wanted)) is not None:
         warnings.warn(few, UnderdeterminedWarning, stacklevel=3)
     if callback is not None and not callable(callback):
         raise InvalidTypeError(f"callback must be a function of a view, got {callback!r}")
@@ -296,7 +296,7 @@ def _stops(
     return stops
 
 
-def underdetermined(problem: Problem, rank: int, solver: Solver) -> str | None:
+def underdetermined(problem: Problem, rank: int, solver: Solver, start: Any = None) -> str | None:
     """What to warn of if the measurements are too few, or blind to a part of the matrix."""
     if solver.info.one_shot or solver.info.fewer_measurements:
         return None
@@ -311,7 +311,8 @@ def underdetermined(problem: Problem, rank: int, solver: Solver) -> str | None:
     unknowns = problem.degrees_of_freedom(rank)
     seen = problem.data.size * (2 if problem.data.dtype.kind == "c" else 1)
     # More columns than the true rank are meant to have more unknowns than data.
-    if seen >= unknowns or solver.info.start == "small_random":
+    small = isinstance(start, str) and start == "small_random"
+    if seen >= unknowns or small or solver.info.start == "small_random":
         return None
     return (
         f"{seen} measurements for the {unknowns} degrees of freedom of a "

@@ -551,3 +551,12 @@ def test_threads_without_signals_can_solve(sensing):
 def test_stops_that_are_classes_are_refused(sensing):
     with pytest.raises(InvalidTypeError, match="stop must come from"):
         ll.solve(sensing, stop=stopping.MaxIter)
+
+
+def test_small_starts_may_have_many_columns(sensing):
+    # pytest turns a warning into an error.
+    ll.solve(sensing, "gd", rank=12, start="small_random", init_scale=1e-3, max_iter=2)
+    few = ll.problems.sensing((15, 12), 2, measurements=60, rng=0)
+    ll.solve(few, "gd", rank=6, start="small_random", init_scale=1e-3, max_iter=2)
+    with pytest.warns(ll.errors.UnderdeterminedWarning):
+        ll.solve(few, "gd", rank=6, max_iter=2)

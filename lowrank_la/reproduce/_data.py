@@ -70,7 +70,7 @@ class Data:
         positive = np.all(values > 0, axis=1)
         with np.errstate(all="ignore"):
             geometric = np.exp(np.mean(np.log(np.where(values > 0, values, np.nan)), axis=1))
-        return np.where(positive, geometric, np.mean(values, axis=1))
+        return np.asarray(np.where(positive, geometric, np.mean(values, axis=1)))
 
     def at(self, name: str, **parameters: Any) -> float:
         """Mean of a number at the one grid point with these parameters.
