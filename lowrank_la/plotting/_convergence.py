@@ -10,7 +10,7 @@ import numpy as np
 from .._typing import Array
 from ..analysis.compare import Comparison, Run
 from ..errors import InvalidInputError
-from ._style import COLOURS, DASHES, LABELS, MARKERS, style
+from ._style import COLOURS, DASHES, LABELS, MARKERS, legend_columns, style
 
 
 def convergence(
@@ -82,11 +82,12 @@ def convergence(
         if any(line.get_label() == "_predicted" for line in ax.get_lines()):
             ax.plot([], [], color="0.3", linewidth=0.9, dashes=(4, 2), label="predicted rate")
         # Above the axes: inside, it would lie on a curve sooner or later.
+        labels = ax.get_legend_handles_labels()[1]
         legend = ax.legend(
             title=f"oracle: {', '.join(sorted(shared))}" if shared else None,
             loc="lower left",
             bbox_to_anchor=(0.0, 1.0),
-            ncols=3,
+            ncols=legend_columns(labels, ax.figure.get_figwidth() - 0.7),
             alignment="left",
         )
         legend.get_title().set_fontsize(8)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +55,13 @@ def style() -> Iterator[None]:
 
     with mpl.rc_context(STYLE | {"axes.prop_cycle": mpl.cycler(color=COLOURS)}):
         yield
+
+
+def legend_columns(labels: Iterable[str], width: float) -> int:
+    """How many columns of a legend fit into a width in inches; three at most."""
+    # At 8 points a character is about 0.062 inches wide, the line and the gaps half an inch.
+    longest = max((len(label) for label in labels), default=1)
+    return max(1, min(3, int(width / (0.062 * longest + 0.5))))
 
 
 def save_figure(figure: Any, path: Any) -> Path:
