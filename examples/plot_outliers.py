@@ -1,7 +1,7 @@
 """Gross errors in a third of the measurements.
 
-Claim: least squares ends far from the matrix as soon as some measurements are grossly wrong; the sum
-of absolute residuals has its minimum there as long as outliers are a minority. The subgradient
+Claim: least squares ends far from the matrix as soon as some measurements are grossly wrong; the
+sum of absolute residuals has its minimum there as long as outliers are a minority. The subgradient
 method finds it at a rate that depends on the condition number (here 10), the scaled one at a rate
 that does not. Their steps go by the median residual: neither the share of outliers nor the loss at
 the truth is needed.
