@@ -145,6 +145,17 @@ registry: Registry[Claim] = Registry("claim", "lowrank_la.reproduce")
 
 
 def register(claim: Claim) -> Claim:
-    """Put a claim into the registry under its id."""
+    """Put a claim into the registry under its id.
+
+    Parameters
+    ----------
+    claim : Claim
+        The claim.
+
+    Returns
+    -------
+    Claim
+        The same.
+    """
     registry.add(claim.id, claim)
     return claim
