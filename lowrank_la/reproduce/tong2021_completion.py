@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from ..analysis.cells import Solve
 from ..problem import Recipe
-from ..solvers import make_solver
 from ._checks import between, ratio, spread
 from ._claim import Claim, register
 from ._data import Setting
 from ._figures import Curves
 from ._measure import iterations_to
+from ._tong2021 import PAPER, SAME_SIDES, method, same_sides
 
 
 def cell(p: Setting, seed: Any) -> Solve:
     """Spectral start; the step of GD is eta / sigma_1, as in the paper."""
-    options = {"step_size": p.step_size} | ({"sigma_max": 1.0} if p.solver == "gd" else {})
     return Solve(
         recipe=Recipe(
             "completion",
             {"shape": [p.n, p.n], "rank": p.rank, "cond": p.kappa, "sampling": p.sampling},
             seed,
         ),
-        solver=make_solver(p.solver, options),
+        solver=method(p.solver, p.step_size),
         start="spectral",
         seed=seed,
         max_iter=p.max_iter,
@@ -31,10 +31,15 @@ def cell(p: Setting, seed: Any) -> Solve:
     )
 
 
-register(
+def released(p: Setting, seed: Any) -> Solve:
+    """With the right singular vectors of the released script."""
+    return replace(cell(p, seed), transform=same_sides)
+
+
+published = register(
     Claim(
         id="tong2021-completion",
-        paper="Tong, Ma, Chi (2021), arXiv:2005.08898",
+        paper=PAPER,
         source="Figure 2c; P5a-N1",
         statement="In completion ScaledGD's iteration count does not depend on kappa; GD's does.",
         settings="published",
@@ -67,5 +72,15 @@ register(
             "the seed of U, so that their truth is symmetric up to signs; here left and right "
             "singular vectors are independent."
         ),
+    )
+)
+
+register(
+    replace(
+        published,
+        id="tong2021-completion-released",
+        settings="as released",
+        cell=released,
+        notes=SAME_SIDES,
     )
 )
