@@ -14,15 +14,19 @@ from ..errors import InvalidInputError
 
 __all__ = [
     "alternating_floor",
+    "asymmetric_mean_rate",
     "asymmetric_rate",
+    "bures_wasserstein_bound",
     "bures_wasserstein_rate",
     "damping_floor",
     "gd_rate",
+    "geometric_accuracy",
     "incremental_time",
     "noise_floor",
     "one_sided_error",
     "overparameterised_decay",
     "scaledgd_bound",
+    "sign_share",
     "small_start_iterations",
     "subgradient_floor_exponent",
     "tubal_exponent",
@@ -121,13 +125,14 @@ def overparameterised_decay(
     return np.asarray(np.sqrt(rank - true_rank) / (2.0 * step_size * np.asarray(iterations, float)))
 
 
-def asymmetric_rate(left: Array, right: Array, *, step_size: float) -> float:
+def asymmetric_rate(left: Array, right: Array, *, step_size: float, fastest: bool = False) -> float:
     """Factor per iteration of asymmetric gradient descent with redundant columns.
 
-    ``F^T F - G^T G`` is conserved to first order, and a redundant product decays like
-    ``exp(-eta lambda t)`` with lambda the smallest absolute eigenvalue of that difference at the
-    start: a rate that grows with the square of the scale (Xiong, Ding, Du 2024). It holds up
-    to a factor of order one.
+    ``D = F^T F - G^T G`` is conserved to first order, and a redundant product decays like
+    ``exp(-eta v^T D v t)`` with v the direction that the matrix leaves over: a rate that grows
+    with the square of the scale (Xiong, Ding, Du 2024). Which v that is shows at the end only;
+    the smallest absolute eigenvalue of D at the start bounds the rate from one side, and the
+    largest, if all have one sign, from the other.
 
     Parameters
     ----------
@@ -135,13 +140,40 @@ def asymmetric_rate(left: Array, right: Array, *, step_size: float) -> float:
         The factors at the start.
     step_size : float
         The eta, in absolute units.
+    fastest : bool
+        The factor of the largest eigenvalue instead of the smallest.
 
     Returns
     -------
     float
     """
     difference = left.conj().T @ left - right.conj().T @ right
-    return float(np.exp(-step_size * np.abs(np.linalg.eigvalsh(difference)).min()))
+    sizes = np.abs(np.linalg.eigvalsh(difference))
+    return float(np.exp(-step_size * (sizes.max() if fastest else sizes.min())))
+
+
+def asymmetric_mean_rate(init_scale: float, n: int, *, step_size: float, ratio: float) -> float:
+    """That of `asymmetric_rate` for the mean of the eigenvalues, expected for random factors.
+
+    ``exp(-eta (1 - ratio^2) alpha^2 n)`` with entries alpha N(0, 1) in the left factor and
+    ratio times as large ones in the right; Xiong, Ding, Du (2024) take a third.
+
+    Parameters
+    ----------
+    init_scale : float
+        The alpha.
+    n : int
+        Number of rows of either factor.
+    step_size : float
+        The eta, in absolute units.
+    ratio : float
+        Scale of the right factor over that of the left.
+
+    Returns
+    -------
+    float
+    """
+    return float(np.exp(-step_size * (1.0 - ratio**2) * init_scale**2 * n))
 
 
 def damping_floor(
@@ -237,6 +269,28 @@ def subgradient_floor_exponent() -> float:
     return 2.0
 
 
+def geometric_accuracy(iterations: int, *, initial: float, decay: Array | float) -> Array:
+    """Error ``lambda_0 q^t`` that subgradients with geometric steps reach in t iterations.
+
+    A subgradient does not shrink near the solution, so that the iterates stay at about the
+    length of the last move from it; up to a constant of order one, and only if q is not below
+    the factor per iteration that the conditioning of the loss permits (Tong, Ma, Chi 2021b).
+
+    Parameters
+    ----------
+    iterations : int
+    initial : float
+        Length lambda_0 of the first move, in the geometry of the matrix; the error has its unit.
+    decay : float or array
+        The q.
+
+    Returns
+    -------
+    array
+    """
+    return np.asarray(initial * np.asarray(decay, float) ** iterations)
+
+
 def alternating_floor(inexactness: float) -> float:
     """Relative error left by alternating minimisation with inexact solves: their own size.
 
@@ -284,12 +338,13 @@ def tubal_exponent() -> float:
     return 21.0 / 32.0
 
 
-def bures_wasserstein_rate(depth: int, weakest: float) -> float:
+def bures_wasserstein_rate(depth: int, weakest: float, *, smoothing: float = 0.0) -> float:
     """Slope of the log loss per unit of time near the optimum of a deep linear network.
 
-    ``-4 N lambda_min^((N-1)/N)`` for balanced layers of full rank, without smoothing; with one
-    layer -4 whatever the spectrum. (Linearisation of the flow of Brechet, Papagiannouli, An,
-    Montufar 2023, whose own bound is far smaller.)
+    ``-4 N mu^((N-1)/N) mu / lambda`` for balanced layers of full rank, with lambda the smallest
+    eigenvalue of the target and ``mu = lambda - tau`` that of the network; without smoothing
+    ``-4 N lambda^((N-1)/N)``, with one layer -4 whatever the spectrum. (Linearisation of the
+    flow of Brechet, Papagiannouli, An, Montufar 2023, whose own bound is far smaller.)
 
     Parameters
     ----------
@@ -297,13 +352,76 @@ def bures_wasserstein_rate(depth: int, weakest: float) -> float:
         Number N of layers.
     weakest : float
         Smallest eigenvalue of the target covariance.
+    smoothing : float
+        The tau, at most `weakest`.
 
     Returns
     -------
     float
     """
     depth = _check.count(depth, "depth", low=1)
-    return float(-4.0 * depth * weakest ** ((depth - 1) / depth))
+    smoothing = _check.number(smoothing, "smoothing", low=0.0, high=weakest)
+    network = weakest - smoothing
+    return float(-4.0 * depth * network ** ((depth - 1) / depth) * network / weakest)
+
+
+def bures_wasserstein_bound(
+    depth: int, weakest: float, *, smoothing: float, trace: float, loss: float
+) -> float:
+    """Slope of the log loss per unit of time that the theory guarantees from a start.
+
+    ``-8 N c^(2 (2N-1)/N) K`` with ``K = sqrt(tau lambda_min) / (2 C^2)``, ``C = 2 (L_0 + tr)``
+    and the margin ``c = sqrt(lambda_min) - sqrt(L_0)`` (Brechet, Papagiannouli, An, Montufar
+    2023; constants as their released code has them).
+
+    Parameters
+    ----------
+    depth : int
+        Number N of layers.
+    weakest, trace : float
+        Smallest eigenvalue and trace of the target covariance.
+    smoothing : float
+        The tau; without it the bound is 0.
+    loss : float
+        Loss L_0 at the start, below `weakest`.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    InvalidInputError
+        If the start is too far for the bound.
+    """
+    depth = _check.count(depth, "depth", low=1)
+    margin = float(np.sqrt(weakest) - np.sqrt(loss))
+    if margin <= 0:
+        raise InvalidInputError(
+            f"the bound needs a loss below the smallest eigenvalue {weakest:.3g}, got {loss:.3g}"
+        )
+    scale = np.sqrt(smoothing * weakest) / (2 * (2 * (loss + trace)) ** 2)
+    return float(-8 * depth * margin ** (2 * (2 * depth - 1) / depth) * scale)
+
+
+def sign_share(n: int) -> float:
+    """Share of random starts that solve perturbed completion with very weak weights.
+
+    ``2^(1 - k)`` with k = ceil(n / 2) signs: for eps to 0 each pattern of signs, up to a common
+    one, is a minimum of its own, and descent keeps the signs that it starts with. (From the
+    instance of Ma, Molybog, Lavaei, Sojoudi 2023.)
+
+    Parameters
+    ----------
+    n : int
+        Size of the matrix.
+
+    Returns
+    -------
+    float
+    """
+    n = _check.count(n, "n", low=1)
+    return float(2.0 ** (1 - (n + 1) // 2))
 
 
 def _excess(rank: int, true_rank: int) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 from .._typing import Array
 from ..analysis.cells import Outcome
 from ..plotting import COLOURS, LABELS, style
-from ..plotting._style import DASHES, MARKERS
+from ..plotting._style import DASHES, MARKERS, legend_columns
 from ._data import Data, Setting
 
 
@@ -58,12 +58,14 @@ class Curves:
         Legend entry of a point.
     panel : str or None
         Parameter whose values get panels of their own.
+    panel_names : mapping
+        Titles of the panels by value.
     law : callable or None
         ``law(setting, x)``: predicted values at x (NaN where the law says nothing).
     law_label : str
-    predicted : bool
-        Draw the predicted contraction beside the end of the decay, where cells computed it
-        (``Solve(predict=True)``).
+    predicted : bool or callable
+        Draw the predicted contraction beside the end of the decay: where cells computed it
+        (``Solve(predict=True)``), or ``predicted(outcome, setting)``.
     x_label, y_label : str or None
     log_x : bool
     """
@@ -72,9 +74,10 @@ class Curves:
     x: str = "iteration"
     label: Callable[[Setting], str]
     panel: str | None = None
+    panel_names: Mapping[Any, str] = field(default_factory=dict)
     law: Callable[[Setting, Array], Array] | None = None
     law_label: str = "predicted"
-    predicted: bool = False
+    predicted: bool | Callable[[Outcome, Setting], float] = False
     x_label: str | None = None
     y_label: str | None = None
     log_x: bool = False
@@ -90,7 +93,7 @@ class Curves:
             for ax, (value, members) in zip(axes, groups.items(), strict=True):
                 self._panel(ax, [(points[k], runs.outcomes[k]) for k in members])
                 if self.panel:
-                    ax.set_title(f"{self.panel} = {value}")
+                    ax.set_title(self.panel_names.get(value, f"{self.panel} = {value}"))
             axes[0].set_ylabel(self.y_label or LABELS.get(self.y, self.y))
             _legend(figure, axes)
         return figure
@@ -106,7 +109,7 @@ class Curves:
             if self.law is not None:
                 ax.plot(x, self.law(point, x), **_law_line())
             if self.predicted:
-                rates = [o.info.get("predicted_rate") or np.nan for o in outcomes]
+                rates = [self._rate(o, point) for o in outcomes]
                 _slope(ax, x, middle, float(np.median(rates)))
         ax.set_yscale("log")
         if self.log_x:
@@ -114,6 +117,11 @@ class Curves:
         ax.set_xlabel(self.x_label or LABELS.get(self.x, self.x))
         if self.law is not None or self.predicted:
             ax.plot([], [], label=self.law_label, **_law_line())
+
+    def _rate(self, outcome: Outcome, point: Setting) -> float:
+        if callable(self.predicted):
+            return self.predicted(outcome, point)
+        return outcome.info.get("predicted_rate") or np.nan
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,6 +168,8 @@ class Points:
                 self._series(ax, part, place, value)
             if "x" in self.log:
                 ax.set_xscale("log")
+            elif data.parameter(self.x).dtype.kind == "i":
+                ax.locator_params(axis="x", integer=True)
             if "y" in self.log:
                 ax.set_yscale("log")
             ax.set_xlabel(self.x_label)
@@ -223,13 +233,19 @@ def _legend(figure: Any, axes: list[Any]) -> None:
     distinct = dict(zip(labels, handles, strict=True))
     if distinct:
         figure.legend(
-            distinct.values(), distinct.keys(), loc="outside upper left", ncols=3, alignment="left"
+            distinct.values(),
+            distinct.keys(),
+            loc="outside upper left",
+            ncols=legend_columns(distinct, figure.get_figwidth()),
+            alignment="left",
         )
 
 
 def _band(outcomes: Sequence[Outcome], x: str, y: str) -> tuple[Array, Array, Array, Array]:
     longest = max(outcomes, key=lambda outcome: outcome[x][-1])
     across = np.asarray(longest[x], float)
+    # A run that has ended says nothing of what comes after it.
+    across = across[across <= np.median([outcome[x][-1] for outcome in outcomes])]
     floor = np.finfo(float).tiny
     curves = [
         np.exp(np.interp(across, o[x], np.log(np.maximum(np.abs(o[y]), floor)))) for o in outcomes

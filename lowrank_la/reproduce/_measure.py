@@ -42,11 +42,18 @@ def rate(below: float = np.inf, above: float = 0.0, column: str = "rel_error") -
 
 
 def slope(first: float, last: float, column: str = "rel_error", *, power: bool = False) -> Number:
-    """Least-squares slope of log column on the iteration (on its logarithm, if `power`)."""
+    """Least-squares slope of log column on the iteration (on its logarithm, if `power`).
+
+    Infinite for a run that did not stay finite, -infinite for one that had ended before.
+    """
 
     def measure(outcome: Outcome, p: Setting) -> float:
         t, y = outcome["iteration"].astype(float), outcome[column]
+        if not np.isfinite(y).all():
+            return float("inf")
         kept = (t >= first) & (t <= last) & (t > 0)
+        if np.count_nonzero(kept) < 2:
+            return float("-inf")
         x = np.log(t[kept]) if power else t[kept]
         return float(np.polyfit(x, np.log(y[kept]), 1)[0])
 
