@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 import lowrank_la as ll
+from lowrank_la.analysis.theory import bures_wasserstein_bound, bures_wasserstein_rate
 from lowrank_la.bures_wasserstein import BuresWasserstein
+from lowrank_la.errors import InvalidInputError
 from lowrank_la.solvers.deep_linear import DeepLinear, layer_gradients
 
 N_ROWS = 20
@@ -91,6 +93,22 @@ def test_p9_n3_slope_of_deep_networks(depth, lr, time, tau):
     """Within 30 % of -4 N lambda_min^((N-1)/N)."""
     result, predicted = descend(depth, lr, time=time, tau=tau)
     assert local_slope(result, lr) == pytest.approx(predicted, rel=0.3)
+
+
+@pytest.mark.parametrize("depth", [1, 3])
+def test_smoothing_slows_down_by_the_law(depth):
+    """-4 N mu^((N-1)/N) mu / lambda with mu = lambda - tau; far above the paper's bound."""
+    lr, tau = 5e-3, 0.5
+    result, unsmoothed = descend(depth, lr, time=24 / depth**1.5, tau=tau)
+    law = bures_wasserstein_rate(depth, 1.05, smoothing=tau)
+    assert local_slope(result, lr) == pytest.approx(law, rel=0.1)
+    assert law > 0.55 * unsmoothed
+    loss = result.trace["objective"]
+    with pytest.raises(InvalidInputError, match="loss below the smallest eigenvalue"):
+        bures_wasserstein_bound(depth, 1.05, smoothing=tau, trace=50.0, loss=float(loss[0]))
+    bound = bures_wasserstein_bound(depth, 1.05, smoothing=tau, trace=50.0, loss=1.0)
+    assert law < bound < 0
+    assert bures_wasserstein_bound(depth, 1.05, smoothing=0.0, trace=50.0, loss=1.0) == 0
 
 
 @pytest.mark.parametrize("tau", [0.0, 0.1])

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from functools import cache
 
 import numpy as np
 import pytest
 
 import lowrank_la as ll
+from lowrank_la.analysis.theory import sign_share
 from lowrank_la.lifting import Lifting
 from lowrank_la.solvers import make_solver
 
@@ -93,3 +95,17 @@ def test_the_bottom_eigenvector_certifies_escape_far_from_the_truth():
     _, N, C = lifting[1].matrices(X)
     u = np.linalg.eigh(N - C)[1][:, 0]
     assert lifting[3].curvature(X, u) < 0 < lifting[1].curvature(X, u)
+
+
+@pytest.mark.parametrize("n", [3, 4, 5, 6])
+def test_with_weak_weights_descent_keeps_the_signs_of_the_start(n):
+    """eps = 0.01: of all patterns of signs the share that leads to the truth is 2^(1 - k)."""
+    instance = ll.problems.perturbed_completion(n, eps=0.01)
+    support = range(0, n, 2)
+    solved = []
+    for signs in itertools.product((-0.5, 0.5), repeat=len(support)):
+        start = np.zeros((n, 1))
+        start[::2, 0] = signs
+        result = ll.solve(instance, "gd", start=ll.Factors(start, start), max_iter=200, every=20)
+        solved.append(result.trace["rel_error"][-1] < 0.05)
+    assert np.mean(solved) == sign_share(n)
