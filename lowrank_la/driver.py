@@ -355,10 +355,10 @@ class _Loop:
         # A non-finite number is looked at right after; NumPy's warnings add nothing.
         with np.errstate(all="ignore"):
             self.state = self.solver.init(self.problem, self.begin)
+            self._blow_up = BLOW_UP * self.problem.loss.value(self.problem.data)
         if self.previous is not None:
             self.solver.resume(self.state, self.previous)
         self.trace.init_seconds = time.perf_counter() - begun
-        self._blow_up = BLOW_UP * self.problem.loss.value(self.problem.data)
         saved = time.monotonic()
         while True:
             view = self._look()
@@ -381,13 +381,15 @@ class _Loop:
         try:
             with np.errstate(all="ignore"):
                 self.solver.advance(self.problem, self.state, self._lap(view.iteration))
-        except SolverBreakdownError as error:
+        except (SolverBreakdownError, np.linalg.LinAlgError) as error:
+            # LAPACK raises on what is not finite, or so badly scaled that it does not converge.
             if self.solver.info.one_shot:
                 # There is no iterate to give back.
                 raise
             if view.stationarity <= np.sqrt(np.finfo(view.X.dtype).eps):
                 return Verdict(Status.STALLED, f"at a stationary point: {error}")
-            return Verdict(Status.DIVERGED, str(error))
+            what = "" if isinstance(error, SolverBreakdownError) else "no decomposition: "
+            return Verdict(Status.DIVERGED, f"{what}{error}")
         except KeyboardInterrupt:
             return Verdict(Status.INTERRUPTED, f"interrupted in iteration {view.iteration + 1}")
         finally:
@@ -399,6 +401,10 @@ class _Loop:
         return min(self.every, max(1, min(budgets) - iteration))
 
     def _look(self) -> View:
+        with np.errstate(all="ignore"):
+            return self._view()
+
+    def _view(self) -> View:
         X = self.solver.factors(self.state)
         if self._last is not None:
             self._idle = self._idle + 1 if _same(X, self._last) else 0
@@ -414,15 +420,23 @@ class _Loop:
             state=self.state,
         )
         row = {"iteration": view.iteration, "seconds": view.seconds}
-        with np.errstate(all="ignore"):
-            if any(isinstance(stop, Stationary) and stop.tol > 0 for stop in self.stops):
-                # Needed right after; one pass gives it together with the objective.
-                _ = view.gradient
-            row |= {name: _number(name, f(view)) for name, f in self.observers.items()}
-            if view.objective < self._best[0]:
-                self._best = (view.objective, X)
+        if any(isinstance(stop, Stationary) and stop.tol > 0 for stop in self.stops):
+            # Needed right after; one pass gives it together with the objective.
+            _ = view.gradient
+        row |= {name: self._observed(name, f, view) for name, f in self.observers.items()}
+        if view.objective < self._best[0]:
+            self._best = (view.objective, X)
         self.trace.append(row)
         return view
+
+    def _observed(self, name: str, observer: Callable[[View], float], view: View) -> float:
+        try:
+            return _number(name, observer(view))
+        except np.linalg.LinAlgError:
+            if view.finite:
+                raise
+            # Of an iterate that is not finite there is no spectrum to observe.
+            return float("nan")
 
     def _judge(self, view: View) -> Verdict | None:
         # Finite first, so that NaN can never pass for convergence.
@@ -439,7 +453,9 @@ class _Loop:
         if self.interrupted():
             return Verdict(Status.INTERRUPTED, f"interrupted after {view.iteration} iterations")
         for stop in self.stops:
-            if (verdict := stop(view)) is not None:
+            with np.errstate(all="ignore"):
+                verdict = stop(view)
+            if verdict is not None:
                 return verdict
         if self.callback is not None:
             try:
@@ -454,6 +470,8 @@ class _Loop:
         factors = self.solver.factors(self.state)
         if status in (Status.DIVERGED, Status.INTERRUPTED) and self._best[1] is not None:
             factors = self._best[1]
+        with np.errstate(all="ignore"):
+            parts = self.solver.parts(self.state)
         return Result(
             factors=factors,
             status=status,
@@ -463,7 +481,7 @@ class _Loop:
             solver=self.solver,
             why=self.why,
             oracle_used=self.oracle,
-            parts=self.solver.parts(self.state),
+            parts=parts,
             state=self.state,
         )
 

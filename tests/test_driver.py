@@ -253,6 +253,48 @@ def test_a_singular_metric_ends_in_divergence(sensing):
     assert same(result.factors, start)
 
 
+@pytest.mark.parametrize("every", [1, 1000])
+def test_a_decomposition_that_fails_ends_in_divergence(every, covariance):
+    one_sided = ll.problems.one_sided(60, 12, 2, rng=0)
+    for instance, name, options in (
+        (covariance, "deep_linear", {"smoothing": 0.1}),
+        (one_sided, "one_sided", {}),
+    ):
+        with pytest.warns(ConvergenceWarning, match=f"{name} diverged: "):
+            result = ll.solve(instance, name, step_size=5.0, every=every, **options)
+        assert result.status is Status.DIVERGED
+        assert result.factors.isfinite()
+
+
+@pytest.mark.parametrize("step_size", [1e100, 1e200, 1e300])
+def test_overflow_is_divergence_and_no_warning_of_numpy(step_size, robust_pca, robust_sensing):
+    # pytest turns any other warning into an error.
+    for name, instance in (
+        ("thresholded_scaledgd", robust_pca),
+        ("scaled_subgradient", robust_sensing),
+        ("subgradient", robust_sensing),
+    ):
+        with pytest.warns(ConvergenceWarning, match=f"{name} diverged"):
+            result = ll.solve(instance, name, step_size=step_size)
+        assert result.factors.isfinite()
+
+
+def test_what_is_observed_of_an_iterate_that_is_not_finite_is_nan(sensing):
+    def spectrum(view):
+        return np.linalg.eigvalsh(np.full((2, 2), np.nan) if not view.finite else np.eye(2))[0]
+
+    def broken(view):
+        raise np.linalg.LinAlgError("mine")
+
+    problem = sensing.problem.replace(operator=Spoilt(sensing.problem.operator, 6))
+    start = ll.initial.spectral(sensing.problem, 2)
+    with pytest.warns(ConvergenceWarning, match="diverged"):
+        trace = ll.solve(problem, "precgd", start=start, observe={"s": spectrum}).trace
+    assert trace["s"][0] == 1
+    with pytest.raises(np.linalg.LinAlgError, match="mine"):
+        ll.solve(sensing, "precgd", observe=broken)
+
+
 # --- warnings and refusals ---
 
 

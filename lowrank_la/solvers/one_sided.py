@@ -246,9 +246,12 @@ class OneSided(Solver):
 
         size = len(state.left)
         counts = sparse.csr_array((state.counts, tuple(state.pairs)), shape=(size, size))
+        subspace = np.full_like(state.left, np.nan)
+        if np.isfinite(state.left).all():
+            subspace = np.linalg.svd(state.left, full_matrices=False)[0]
         return {
             "gram": state.X,
-            "subspace": np.linalg.svd(state.left, full_matrices=False)[0],
+            "subspace": subspace,
             "counts": counts + sparse.triu(counts, 1).T,
         }
 
