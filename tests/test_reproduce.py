@@ -17,7 +17,7 @@ import pytest
 import lowrank_la as ll
 from lowrank_la import reproduce
 from lowrank_la.analysis.batch import Batch
-from lowrank_la.analysis.cells import Call, Solve, key_of, recall
+from lowrank_la.analysis.cells import Call, Outcome, Solve, key_of, recall
 from lowrank_la.errors import InvalidInputError, UnknownNameError
 from lowrank_la.reproduce import Check, Claim, Curves, Data, Setting, Verdict
 from lowrank_la.reproduce._checks import (
@@ -30,6 +30,7 @@ from lowrank_la.reproduce._checks import (
     spread,
 )
 from lowrank_la.reproduce._data import bootstrap
+from lowrank_la.reproduce._measure import slope
 
 pytest.importorskip("matplotlib")
 
@@ -126,6 +127,24 @@ def test_statistics_of_checks():
     assert Verdict.NOT_CONSISTENT in judged(between("y", 2, 20, what=""), square)
     assert judged(ratio("y", {"k": 4}, {"k": 1}, 15, 17, what=""), square) == right
     assert judged(ratio("y", {"k": 4}, {"k": 1}, 3, 5, what=""), square) == wrong
+
+
+@pytest.mark.parametrize("check", [increases, partial(exponent, low=0, high=3)])
+def test_one_value_of_a_parameter_shows_no_dependence(check):
+    finding = check("y", "k", what="").judge(data([[1.0] * 3], k=[1]))
+    assert finding.verdict is Verdict.NOT_DECIDED
+    assert "a single value of k" in finding.why
+
+
+def test_slopes_of_runs_that_ended_early_or_blew_up():
+    def of(error):
+        t = np.arange(1, 1 + len(error))
+        outcome = Outcome({"iteration": t, "rel_error": np.asarray(error, float)}, {})
+        return slope(5, 20, power=True)(outcome, Setting())
+
+    assert of(3.0 / np.arange(1, 21) ** 2) == pytest.approx(-2)
+    assert of([1.0, 0.1, 0.01]) == -np.inf
+    assert of([1.0, 10.0, np.inf]) == np.inf
 
 
 # --- cells ---

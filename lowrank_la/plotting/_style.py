@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -57,10 +58,14 @@ def style() -> Iterator[None]:
         yield
 
 
+# What takes no room in formulas: all of a command but one letter, and signs.
+_TEX = re.compile(r"\\[a-z]*(?=[a-z])|[\\${}_^]")
+
+
 def legend_columns(labels: Iterable[str], width: float) -> int:
     """How many columns of a legend fit into a width in inches; three at most."""
     # At 8 points a character is about 0.062 inches wide, the line and the gaps half an inch.
-    longest = max((len(label) for label in labels), default=1)
+    longest = max((len(_TEX.sub("", label)) for label in labels), default=1)
     return max(1, min(3, int(width / (0.062 * longest + 0.5))))
 
 

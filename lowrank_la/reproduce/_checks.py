@@ -191,6 +191,7 @@ def exponent(
 
     def statistic(data: Data) -> float:
         data = data.where(**where) if where else data
+        _several(data, over)
         x, y = np.log(data.parameter(over).astype(float)), np.log(data.mean(number))
         return float(np.polyfit(x, y, 1)[0])
 
@@ -209,7 +210,13 @@ def increases(number: str, over: str, *, what: str, **where: Any) -> Check:
 
     def statistic(data: Data) -> float:
         data = data.where(**where) if where else data
+        _several(data, over)
         order = np.argsort(data.parameter(over))
         return float(np.min(np.diff(data.mean(number)[order])))
 
     return Check(what, statistic, low=np.finfo(float).tiny)
+
+
+def _several(data: Data, over: str) -> None:
+    if np.unique(data.parameter(over)).size < 2:
+        raise InvalidInputError(f"a single value of {over} shows no dependence on it")

@@ -144,6 +144,8 @@ class Points:
         "xy", "x", "y" or "".
     names : mapping
         Legend entries of the values of `by`.
+    hollow : bool
+        Growing hollow markers, for series that lie on each other.
     """
 
     x: str
@@ -155,6 +157,7 @@ class Points:
     y_label: str
     log: str = "xy"
     names: Mapping[Any, str] = field(default_factory=dict)
+    hollow: bool = False
 
     def draw(self, runs: Runs) -> Any:
         """The figure."""
@@ -168,6 +171,7 @@ class Points:
                 self._series(ax, part, place, value)
             if "x" in self.log:
                 ax.set_xscale("log")
+                _few_decades(ax, np.unique(data.parameter(self.x)))
             elif data.parameter(self.x).dtype.kind == "i":
                 ax.locator_params(axis="x", integer=True)
             if "y" in self.log:
@@ -189,6 +193,7 @@ class Points:
         bars = np.abs(np.stack([middle - numbers.min(1), numbers.max(1) - middle]))
         colour = COLOURS[place % len(COLOURS)]
         label = self.names.get(value, f"{self.by} = {value}") if self.by else "measured"
+        shape = {"markerfacecolor": "none", "markersize": 4 + 3 * place} if self.hollow else {}
         ax.errorbar(
             x,
             middle,
@@ -197,6 +202,7 @@ class Points:
             color=colour,
             capsize=2,
             label=label,
+            **shape,
         )
         if self.law is not None and x.size:
             dense = np.geomspace(x[0], x[-1], 60) if "x" in self.log else np.linspace(x[0], x[-1])
@@ -222,6 +228,13 @@ class Custom:
             self.function(axes[0], runs)
             _legend(figure, axes)
         return figure
+
+
+def _few_decades(ax: Any, values: Array) -> None:
+    """Ticks at the values themselves, where powers of ten would be few."""
+    if values[-1] < 30 * values[0]:
+        ax.set_xticks(values, [f"{value:g}" for value in values])
+        ax.set_xticks([], minor=True)
 
 
 def _law_line() -> dict[str, Any]:
