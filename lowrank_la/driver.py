@@ -36,6 +36,8 @@ DEFAULT_MAX_ITER = 1000
 BLOW_UP = 1e6
 # |X| over |y| / sqrt(isometry), which is about 1 for a matrix that the data determine.
 UNSEEN = 10.0
+# The same ratio up to which a start is a small one.
+SMALL = 0.1
 
 
 def default_tol(dtype: np.dtype[Any]) -> float:
@@ -240,7 +242,14 @@ def _prepare(
         init_scale=init_scale,
         rng=0 if rng is None else rng,
     )
-    if (few := underdetermined(problem, begin.rank, solver, wanted)) is not None:
+    few = underdetermined(
+        problem,
+        begin.rank,
+        solver,
+        wanted if wanted is None or isinstance(wanted, str) else begin,
+        init_scale=init_scale,
+    )
+    if few is not None:
         warnings.warn(few, UnderdeterminedWarning, stacklevel=3)
     if callback is not None and not callable(callback):
         raise InvalidTypeError(f"callback must be a function of a view, got {callback!r}")
@@ -296,8 +305,18 @@ def _stops(
     return stops
 
 
-def underdetermined(problem: Problem, rank: int, solver: Solver, start: Any = None) -> str | None:
-    """What to warn of if the measurements are too few, or blind to a part of the matrix."""
+def underdetermined(
+    problem: Problem,
+    rank: int,
+    solver: Solver,
+    start: str | Factors | None = None,
+    *,
+    init_scale: float | None = None,
+) -> str | None:
+    """What to warn of if the measurements are too few, or blind to a part of the matrix.
+
+    Small starts are exempt: by their name, by an `init_scale`, or by their size.
+    """
     if solver.info.one_shot or solver.info.fewer_measurements:
         return None
     if problem.nuclear > 0 or getattr(solver, "ridge", 0.0) > 0:
@@ -309,16 +328,24 @@ def underdetermined(problem: Problem, rank: int, solver: Solver, start: Any = No
             f"problem, or measurements of the whole matrix"
         )
     unknowns = problem.degrees_of_freedom(rank)
-    seen = problem.data.size * (2 if problem.data.dtype.kind == "c" else 1)
-    # More columns than the true rank are meant to have more unknowns than data.
-    small = isinstance(start, str) and start == "small_random"
-    if seen >= unknowns or small or solver.info.start == "small_random":
+    seen = problem.informative
+    if seen >= unknowns or solver.info.start == "small_random":
+        return None
+    # From near zero, more columns than the true rank are meant to have more unknowns than data.
+    if init_scale is not None or (isinstance(start, str) and start == "small_random"):
+        return None
+    if isinstance(start, Factors) and start.norm() <= SMALL * _seen_norm(problem):
         return None
     return (
         f"{seen} measurements for the {unknowns} degrees of freedom of a "
         f"{problem.shape[0]} x {problem.shape[1]} matrix of rank {rank}: many matrices fit; "
         f"lower the rank, add data, or set a nuclear-norm weight"
     )
+
+
+def _seen_norm(problem: Problem) -> float:
+    """``|X|_F`` as the data suggest it."""
+    return float(np.linalg.norm(problem.data)) / float(np.sqrt(problem.operator.isometry))
 
 
 @dataclass
@@ -489,9 +516,7 @@ class _Loop:
         """A matrix far larger than its measurements say: the data do not determine it."""
         if not result.converged or self.problem.nuclear > 0:
             return
-        data = self.problem.data
-        seen = float(np.linalg.norm(data)) / np.sqrt(self.problem.operator.isometry)
-        ratio = result.factors.norm() / seen
+        ratio = result.factors.norm() / _seen_norm(self.problem)
         if ratio > UNSEEN:
             warnings.warn(
                 f"the matrix found is {ratio:.0e} times as large as its measurements suggest: it "

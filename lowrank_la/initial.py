@@ -90,6 +90,19 @@ def _backprojection(problem: Problem, k: int, rng: Any) -> tuple[Array, Array, A
     return u[:, order], s[order], vh[order].conj().T
 
 
+def _spectral_rank(problem: Problem, rank: Any) -> int:
+    """A number of columns that singular vectors of the data can give."""
+    rank = _check.rank_of(rank, problem.shape, limit=problem.max_rank)
+    most = min(problem.shape)
+    if rank > most:
+        raise InvalidInputError(
+            f"a spectral start has at most {most} columns, as many as a {problem.shape[0]} x "
+            f"{problem.shape[1]} matrix has singular vectors, got rank {rank}; use "
+            f"start='small_random', which takes more"
+        )
+    return rank
+
+
 def spectral_values(problem: Problem, k: int, *, rng: Any = 0) -> Array:
     """The leading k singular values of ``A*(data) / isometry``, estimates of those of X.
 
@@ -134,7 +147,7 @@ def spectral(problem: Problem, rank: int, *, rng: Any = 0) -> Factors:
     -------
     Factors
     """
-    rank = _check.rank_of(rank, problem.shape)
+    rank = _spectral_rank(problem, rank)
     u, s, v = _backprojection(problem, rank, rng)
     root = np.sqrt(np.maximum(s, 0)).astype(u.real.dtype)
     left = np.ascontiguousarray(u * root, problem.dtype)
@@ -279,7 +292,7 @@ def sign_spectral(
     -------
     Factors
     """
-    rank = _check.rank_of(rank, problem.shape)
+    rank = _spectral_rank(problem, rank)
     signs = np.sign(problem.data).astype(problem.data.dtype)
     found = spectral(problem.replace(data=signs), rank, rng=rng)
     if init_scale is None:
@@ -379,7 +392,9 @@ def near(
     if not isinstance(instance, Instance):
         raise InvalidTypeError(f"near needs an Instance, whose truth it uses, got {instance!r}")
     truth, problem = instance.truth.factors.balanced(), instance.problem
-    rank = truth.rank if rank is None else _check.rank_of(rank, problem.shape)
+    if rank is None:
+        rank = truth.rank
+    rank = _check.rank_of(rank, problem.shape, limit=problem.max_rank)
     if rank < truth.rank:
         raise InvalidInputError(f"rank {rank} is below the true rank {truth.rank}")
     distance = _check.number(distance, "distance", low=0.0)

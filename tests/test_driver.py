@@ -602,3 +602,21 @@ def test_small_starts_may_have_many_columns(sensing):
     ll.solve(few, "gd", rank=6, start="small_random", init_scale=1e-3, max_iter=2)
     with pytest.warns(ll.errors.UnderdeterminedWarning):
         ll.solve(few, "gd", rank=6, max_iter=2)
+
+
+def test_a_small_start_is_known_by_its_scale_or_its_size():
+    few = ll.problems.sensing((15, 12), 2, measurements=60, outliers=0.1, rng=0)
+    options = {"rank": 6, "max_iter": 2}
+
+    def small(problem, rank, *, rng):
+        return ll.initial.small_random(problem, rank, init_scale=1e-3, rng=rng)
+
+    ll.solve(few, "subgradient", start="sign_spectral", init_scale=1e-2, **options)
+    ll.solve(few, "subgradient", start=small, **options)
+    ll.solve(few, "subgradient", start=small(few.problem, 6, rng=1), **options)
+    ll.compare(few, ["subgradient"], start=small, rank=6, budget=2)
+    for start in (ll.initial.spectral, ll.initial.spectral(few.problem, 6), "sign_spectral"):
+        with pytest.warns(ll.errors.UnderdeterminedWarning, match="60 measurements for"):
+            ll.solve(few, "subgradient", start=start, **options)
+    with pytest.warns(ll.errors.UnderdeterminedWarning, match="60 measurements for"):
+        ll.compare(few, ["subgradient"], start=ll.initial.spectral, rank=6, budget=2)

@@ -238,3 +238,14 @@ def test_bad_arguments(sensing):
         initial.small_random(sensing.problem, 2, init_scale="1")
     with pytest.raises(InvalidTypeError, match="rng must be what"):
         initial.spectral(sensing.problem, 2, rng="seed")
+
+
+def test_more_columns_than_singular_vectors():
+    """Tubal problems take more columns than rows; the spectrum of the data has not got them."""
+    instance = ll.problems.tubal_sensing((4, 2), 1, measurements=80, rng=0)
+    assert initial.spectral(instance.problem, 8).rank == 8
+    for start in ("spectral", "sign_spectral", "truncated"):
+        with pytest.raises(InvalidInputError, match=r"at most 8 columns.*'small_random'"):
+            ll.solve(instance, "gd", rank=9, start=start, max_iter=1)
+    assert initial.near(instance, 9).rank == 9
+    assert initial.small_random(instance.problem, 9).rank == 9

@@ -313,7 +313,7 @@ def compare(
     labelled, contenders = _labelled_instances(instances), _labelled_solvers(solvers)
     _refuse_misspelt(start, observe)
     for instance in labelled.values():
-        _warn_if_underdetermined(instance, contenders, rank, start)
+        _warn_if_underdetermined(instance, contenders, rank, start, init_scale)
     tasks = [
         _Task(
             instance=redrawn,
@@ -493,13 +493,24 @@ def _refuse_misspelt(start: Any, observe: Any) -> None:
 
 
 def _warn_if_underdetermined(
-    instance: Instance | Problem, solvers: Mapping[str, Solver], rank: int | None, start: Any
+    instance: Instance | Problem,
+    solvers: Mapping[str, Solver],
+    rank: int | None,
+    start: Any,
+    init_scale: float | None,
 ) -> None:
     problem = instance.problem if isinstance(instance, Instance) else instance
     if rank is None and isinstance(instance, Instance):
         rank = instance.truth.factors.rank
     if rank is not None:
-        found = {underdetermined(problem, rank, solver, start) for solver in solvers.values()}
+        begin = start
+        if callable(start):
+            # Only its size matters here.
+            begin = start_from(problem, start, rank, init_scale=None, rng=0)
+        found = {
+            underdetermined(problem, rank, solver, begin, init_scale=init_scale)
+            for solver in solvers.values()
+        }
         for few in found - {None}:
             warnings.warn(str(few), UnderdeterminedWarning, stacklevel=3)
 
