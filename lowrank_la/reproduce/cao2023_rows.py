@@ -45,6 +45,6 @@ register(
             x_label="rows n, two entries each",
             y_label=r"relative error of $X^T X$",
         ),
-        seconds=15,
+        seconds=4,
     )
 )

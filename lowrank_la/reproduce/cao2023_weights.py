@@ -38,7 +38,7 @@ register(
             x_label="rows n, two entries each",
             y_label=r"relative error of $X^T X$",
         ),
-        seconds=20,
+        seconds=5,
         notes=(
             "Which weights the authors used is not known to us. The diagonal, which every "
             "observed entry informs, is among the entries that are weighted."

@@ -63,7 +63,7 @@ def claim(name: str, settings: str, measurements: int, notes: str, quick: Any = 
             Check("R >= 50: counts to 1e-3, largest over least", many("to 1e-3"), high=1.03),
         ],
         drawing=Curves(label=lambda p: f"R = {p.columns}"),
-        seconds=60,
+        seconds=18,
         notes=notes,
     )  # fmt: skip
 

@@ -43,7 +43,7 @@ def claim(
     power: tuple[float, float] = (0.55, 0.80),
     columns: int = 200,
     quick: Mapping[str, Any] | None = None,
-    seconds: float = 150,
+    seconds: float = 30,
     **run: Any,
 ) -> Claim:
     """The claim with so many measurements."""
@@ -122,7 +122,7 @@ register(
         power=(tubal_exponent(), np.inf),
         columns=40,
         quick={"alpha": [1e-2, 1e-4, 1e-6], "step_size": 8 * STEP, "max_iter": 350, "repeats": 3},
-        seconds=20,
+        seconds=8,
         step_size=4 * STEP,
         max_iter=1000,
     )

@@ -70,7 +70,9 @@ def draw(ax: Any, runs: Runs) -> None:
     ax.set_ylabel("error, sines of angles")
 
 
-def claim(name: str, settings: str, rank: int, measurements: int, notes: str, **run: Any) -> Claim:
+def claim(
+    name: str, settings: str, rank: int, measurements: int, notes: str, seconds: float, **run: Any
+) -> Claim:
     """The claim in the text's or in the scripts' settings."""
     return Claim(
         id=name,
@@ -105,12 +107,14 @@ def claim(name: str, settings: str, rank: int, measurements: int, notes: str, **
             between("to the truth at the end", 0, 0.02, what="angle to the truth at the end")[1],
         ],
         drawing=Custom(function=draw),
-        seconds=40,
+        seconds=seconds,
         notes=notes,
     )
 
 
-register(claim("karnik2025-two-phases", "published", 3, 254, TEXT, step_size=STEP, max_iter=4000))
+register(
+    claim("karnik2025-two-phases", "published", 3, 254, TEXT, 6, step_size=STEP, max_iter=4000)
+)
 register(
     claim(
         "karnik2025-two-phases-scripts",
@@ -119,6 +123,7 @@ register(
         254,
         "The released scripts of this figure have rank 2 where the text has 3, 100 columns, and "
         "a quarter of the step of the other figures.",
+        12,
         step_size=5.1e-3,
         max_iter=10000,
     )

@@ -68,7 +68,7 @@ register(
             law=law,
             law_label=r"$\sqrt{k-r}/(2\eta t)$ (all entries)",
         ),
-        seconds=60,
+        seconds=12,
         notes=(
             "The figure's shape (50 x 50, rank 3, k = 3 and 4, start scales alpha and alpha/3) is "
             "known; the number of measurements, step and alpha are ours."

@@ -57,7 +57,7 @@ register(
             panel_names={0.02: "α = 0.02", 0.04: "α = 0.04"},
             label=lambda p: "with the step" if p.solver == "gd_one_step" else "without",
         ),
-        seconds=20,
+        seconds=8,
         notes=(
             "The paper's switching test and its choice of the scale after the step are not "
             "known to us: the left factor becomes beta times orthonormal columns, and the "

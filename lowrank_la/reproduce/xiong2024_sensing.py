@@ -54,6 +54,6 @@ register(
             law_label=r"$\sqrt{k-r}/(2\eta t)$ (all entries)",
             log_x=True,
         ),
-        seconds=15,
+        seconds=8,
     )
 )
