@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..analysis.cells import Solve
+from ..errors import InvalidInputError
 from ..stopping import Target
 from ._checks import Check, ratio
 from ._claim import Claim, register
@@ -26,6 +27,8 @@ def many(number: str) -> Any:
 
     def statistic(data: Data) -> float:
         values = data.mean(number)[data.parameter("columns") >= 50]
+        if values.size < 2:
+            raise InvalidInputError("fewer than two grid points have 50 columns or more")
         return float(np.max(values) / np.min(values))
 
     return statistic

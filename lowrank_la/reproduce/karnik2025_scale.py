@@ -9,6 +9,7 @@ import numpy as np
 
 from ..analysis.cells import Solve
 from ..analysis.theory import tubal_exponent
+from ..errors import InvalidInputError
 from ._checks import Check, exponent
 from ._claim import Claim, register
 from ._data import Data, Setting
@@ -25,6 +26,8 @@ def cell(p: Setting, seed: Any) -> Solve:
 def linearity(data: Data) -> float:
     """R^2 of a line through the iterations to 0.1 over log alpha."""
     times = data.mean("to 0.1")
+    if times.size < 3:
+        raise InvalidInputError("a line through fewer than three scales shows nothing")
     return float(np.corrcoef(np.log(data.parameter("alpha")), times)[0, 1] ** 2)
 
 
