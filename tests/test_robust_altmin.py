@@ -56,7 +56,7 @@ def test_default_sketches_are_larger_than_short_rows(completion):
 def test_sketches_and_their_seeds(completion, sketch):
     # One row sketches cannot be factored: all rows are solved exactly in the end.
     assert run(completion, sketch=sketch, sketch_size=1).trace["rel_error"][-1] < 1e-4
-    runs = [run(completion, sketch=sketch, rng=seed, max_iter=3, **SMALL) for seed in (0, 0, 1)]
+    runs = [run(completion, sketch=sketch, seed=seed, max_iter=3, **SMALL) for seed in (0, 0, 1)]
     assert np.array_equal(runs[0].factors.left, runs[1].factors.left)
     assert not np.array_equal(runs[0].factors.left, runs[2].factors.left)
 
@@ -113,6 +113,41 @@ def test_rows_with_fewer_entries_than_the_rank():
     assert np.abs(problem.residual(X)).max() < 1e-8
 
 
+@pytest.mark.parametrize("damping", [0.0, 1e-4])
+def test_rows_and_columns_without_entries_become_zero(damping):
+    """The start is large there; alternating minimisation does not keep it either."""
+    case = ll.problems.completion((60, 50), 2, sampling=0.5, rng=0)
+    i, j = case.problem.operator.positions
+    kept = (i != 1) & (j != 4)
+    operator = ll.operators.EntrySampling(i[kept], j[kept], (60, 50), empty="allow")
+    problem = ll.Problem(operator, case.problem.data[kept])
+    left, right = (np.array(f) for f in (case.truth.factors.left, case.truth.factors.right))
+    left[1], right[4] = 100.0, -100.0
+    start = ll.Factors(left, right)
+    for size in (8, 40):
+        options = {"start": start, "damping": damping, "sketch_size": size, "max_iter": 1}
+        X = run(problem, **options).factors.to_dense()
+        assert not X[1].any()
+        assert not X[:, 4].any()
+    # A part of the entries that does not see a row says nothing of it.
+    solver = RobustAltMin(resample=40)
+    with pytest.warns(UnderdeterminedWarning):
+        state = solver.init(problem, case.truth.factors)
+    solver.advance(problem, state, 2)
+    norms = np.linalg.norm(solver.factors(state).to_dense(), axis=1)
+    assert np.count_nonzero(norms == 0) == 1
+    assert np.argmin(norms) == 1
+
+
+def test_the_seed_of_the_sketches_is_not_that_of_the_start(completion):
+    solver = RobustAltMin(seed=5)
+    first, second = (
+        ll.solve(completion, solver, start="small_random", rng=rng, max_iter=0) for rng in (0, 1)
+    )
+    assert not np.array_equal(first.factors.left, second.factors.left)
+    assert run(completion, seed=5, rng=1, max_iter=1).solver.seed == 5
+
+
 @pytest.mark.parametrize("dtype", ["float32", "complex64", "complex128"])
 @pytest.mark.parametrize("sketch", ["leverage", "srht"])
 def test_other_types(dtype, sketch):
@@ -167,7 +202,7 @@ def test_clipping(completion):
 def test_resampling_uses_each_part_once_in_turn(completion):
     """With one sweep the two halves are disjoint; they need not agree with the rest."""
     problem = completion.problem
-    solver = RobustAltMin(resample=1, rng=3)
+    solver = RobustAltMin(resample=1, seed=3)
     parts = [solver._data(problem, half)[0].positions for half in range(3)]
     sets = [set(zip(*(p.tolist() for p in part), strict=True)) for part in parts]
     assert not sets[0] & sets[1]
@@ -191,7 +226,10 @@ def test_resampling_uses_each_part_once_in_turn(completion):
         ({"sketch_size": 0}, InvalidInputError),
         ({"damping": -1.0}, InvalidInputError),
         ({"resample": True}, InvalidTypeError),
-        ({"rng": None}, InvalidTypeError),
+        ({"seed": None}, InvalidTypeError),
+        ({"forcing": 1.0}, InvalidInputError),
+        ({"inexact_tol": 1.0}, InvalidInputError),
+        ({"clip": "no"}, InvalidTypeError),
     ],
 )
 def test_bad_options(options, error):

@@ -170,6 +170,9 @@ def sketched_rows(
 ) -> None:
     for i in range(lo, hi):
         s = slice(indptr[i], indptr[i + 1])
+        if s.start == s.stop:
+            out[i], counts[i] = 0, -1
+            continue
         block = other[cols[s]].conj()
         residual = data[s] - block @ start[i]
         done = -1

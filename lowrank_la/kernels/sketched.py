@@ -229,7 +229,8 @@ def sketched_rows(  # type: ignore[no-untyped-def]
     Conjugate gradients from start[i], preconditioned by the triangular factor of a sketch of
     the row's matrix; they end when the preconditioned gradient is below `tol` times that at
     zero, or below `forcing` times that at the start. Rows with no more entries than the sketch,
-    and those on which this fails, are solved exactly. counts[i]: iterations, -1 for exact.
+    and those on which this fails, are solved exactly; rows without entries become zero.
+    counts[i]: iterations, -1 for exact.
     """
     rank = other.shape[1]
     longest = 0
@@ -250,6 +251,11 @@ def sketched_rows(  # type: ignore[no-untyped-def]
     for i in range(lo, hi):
         first = indptr[i]
         m = indptr[i + 1] - first
+        if m == 0:
+            # The start of such a row is no information, whatever the damping.
+            out[i] = 0
+            counts[i] = -1
+            continue
         for p in range(m):
             row = other[cols[first + p]]
             for a in range(rank):

@@ -12,7 +12,12 @@ import numpy as np
 from .. import _check
 from .._random import stream
 from .._typing import Array
-from ..errors import IncompatibleError, InvalidInputError, UnderdeterminedWarning
+from ..errors import (
+    IncompatibleError,
+    InvalidInputError,
+    InvalidTypeError,
+    UnderdeterminedWarning,
+)
 from ..factors import Factors
 from ..losses import Squared
 from ..operators.entries import EntrySampling
@@ -107,8 +112,9 @@ class RobustAltMin(Solver):
     resample : int
         Number T of sweeps for which the entries are split into 2 T parts, one for each half
         sweep in turn: what the analysis assumes. 0: all entries in every half sweep, which is
-        far better.
-    rng : int
+        far better, and the only way in which the objective never rises. Rows that a part does
+        not see stay as they are.
+    seed : int
         Seed of sketches and parts.
 
     Model
@@ -120,7 +126,7 @@ class RobustAltMin(Solver):
     One iteration makes L orthonormal, solves for R approximately, makes R orthonormal and
     solves for L. With A_j the rows of the fixed factor that row j's entries meet, and the
     triangular C of a QR decomposition of ``S A_j``, conjugate gradients run on the least squares
-    with ``A_j C^{-1}``, from the present row on.
+    with ``A_j C^{-1}``, from the present row on. Rows without any entry become zero.
 
     Assumptions
     -----------
@@ -129,9 +135,10 @@ class RobustAltMin(Solver):
 
     Guarantee
     ---------
-    The objective never rises. Above the sampling threshold the error falls linearly, in a number
-    of sweeps nearly free of the condition number, to O(eps_0); a row takes O(log 1/eps_0)
-    iterations, since ``A_j C^{-1}`` has a condition number of about 3.
+    The objective never rises, unless `resample` shows each half sweep a part only. Above the
+    sampling threshold the error falls linearly, in a number of sweeps nearly free of the condition
+    number, to O(eps_0); a row takes O(log 1/eps_0) iterations, since ``A_j C^{-1}`` has a
+    condition number of about 3.
 
     Cost
     ----
@@ -153,12 +160,13 @@ class RobustAltMin(Solver):
     damping: float = 1e-4
     clip: bool = False
     resample: int = 0
-    rng: int = 0
+    seed: int = 0
     state_type: ClassVar[type] = RobustAltMinState
 
     def __post_init__(self) -> None:
-        _check.number(self.inexact_tol, "inexact_tol", low=0.0, high=1.0)
-        _check.number(self.forcing, "forcing", low=0.0, high=1.0)
+        for name in ("inexact_tol", "forcing"):
+            if _check.number(getattr(self, name), name, low=0.0, high=1.0) == 1.0:
+                raise InvalidInputError(f"{name} must be below 1, at which no row is ever solved")
         if self.sketch not in SKETCHES:
             raise InvalidInputError(
                 f"sketch must be one of {', '.join(SKETCHES)}, got {self.sketch!r}"
@@ -166,8 +174,10 @@ class RobustAltMin(Solver):
         if self.sketch_size is not None:
             _check.count(self.sketch_size, "sketch_size", low=1)
         _check.number(self.damping, "damping", low=0.0, high=1e300)
+        if not isinstance(self.clip, bool):
+            raise InvalidTypeError(f"clip must be True or False, got {self.clip!r}")
         _check.count(self.resample, "resample")
-        _check.count(self.rng, "rng")
+        _check.count(self.seed, "seed")
 
     def init(self, problem: Problem, start: Factors) -> RobustAltMinState:
         """The start, clipped if asked for.
@@ -234,9 +244,13 @@ class RobustAltMin(Solver):
             tol=max(self.inexact_tol, 4 * rounding),
             forcing=self.forcing,
             limit=LIMIT,
-            rng=stream(self.rng, f"sketch {half}"),
+            rng=stream(self.seed, f"sketch {half}"),
         )
-        entries = operator.row_counts if side == "left" else operator.column_counts
+        entries = _row_sizes(operator, side)
+        if self.resample:
+            # Zero is for rows that no part sees.
+            elsewhere = (entries == 0) & (_row_sizes(problem.operator, side) > 0)
+            rows[elsewhere] = start[elsewhere]
         sketched = counts >= 0
         state.inner += int(counts[sketched].sum())
         # Two products an iteration, and four passes to gather, sketch and begin.
@@ -255,7 +269,7 @@ class RobustAltMin(Solver):
         operator: Any = problem.operator
         if not self.resample:
             return operator, problem.prepared
-        order = stream(self.rng, "parts").permutation(problem.data.size)
+        order = stream(self.seed, "parts").permutation(problem.data.size)
         part = np.sort(order[half % (2 * self.resample) :: 2 * self.resample])
         i, j = operator.positions
         some = EntrySampling(i[part], j[part], operator.shape, empty="allow")
@@ -277,6 +291,10 @@ class RobustAltMin(Solver):
             "exact_rows": state.exact,
             "entry_passes": state.work,
         }
+
+
+def _row_sizes(operator: Any, side: str) -> Array:
+    return operator.row_counts if side == "left" else operator.column_counts  # type: ignore[no-any-return]
 
 
 def _orthonormal(factor: Array) -> tuple[Array, Array]:

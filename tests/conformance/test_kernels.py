@@ -149,6 +149,16 @@ def test_sketched_rows(kind, by_norm):
     assert np.array_equal(*counts)
     assert set(counts[0][2:28]) > {-1}
     np.testing.assert_allclose(*outs, rtol=1e5 * np.finfo(kind).eps, atol=1e5 * np.finfo(kind).eps)
+    # A row without entries is zero and not the start, for both.
+    none = s["indptr"].copy()
+    none[6:] = none[6:] - (none[6] - none[5])
+    for module in (sketched, reference):
+        out, count = np.ones_like(s["L"]), np.full(s["n1"], -7)
+        empty = (s["R"], none, s["cols"], s["y"], start, signs, picks, by_norm)
+        module.sketched_rows(4, 8, *empty, 0.02, 1e-2, 0.05, 40, count, out)
+        assert count[5] == -1
+        assert not out[5].any()
+        assert out[6].any()
     # Without the iteration, and to the end of it: the same exact solution.
     exact, ended = np.zeros_like(s["L"]), np.zeros_like(s["L"])
     args = (s["R"], s["indptr"], s["cols"], s["y"], start, signs, picks, by_norm, 0.02)
