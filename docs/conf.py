@@ -23,6 +23,7 @@ extensions = [
     "sphinx.ext.doctest",
     "sphinx.ext.mathjax",
     "api",
+    "claims",
     "console",
     "gallery",
     "page",

@@ -12,6 +12,7 @@ import numpy as np
 from ._typing import Array, Shape
 from .factors import Factors
 from .kernels import _chunks, selection
+from .operators.combine import Stacked, Subset, Weighted
 from .operators.full import FullObservation
 
 # Columns that are copied side by side for selection.
@@ -66,6 +67,33 @@ class Grid:
                 # Among the largest of their rows and columns already.
                 return large
         return (self._some if self.rows is not None else self._all)(values, share, floor)
+
+    def at_limit(self, support: Array, share: float) -> bool:
+        """Whether some row or column has as many measurements in `support` as it may have.
+
+        Parameters
+        ----------
+        support : array of int
+            Positions of measurements.
+        share : float
+            As in `outstanding`.
+
+        Returns
+        -------
+        bool
+        """
+        n1, n2 = self.shape
+        if self.rows is None:
+            places, lengths = divmod(support, n2), ([n2] * n1, [n1] * n2)
+        else:
+            assert self.columns is not None
+            places = self.rows[support], self.columns[support]
+            lengths = np.diff(self._by_row[1]), np.diff(self._by_column[1])  # type: ignore[assignment]
+        for place, length, n in zip(places, lengths, self.shape, strict=True):
+            limit = np.floor(share * np.asarray(length) + 1e-9)
+            if np.any((np.bincount(place, minlength=n) >= limit) & (limit > 0)):
+                return True
+        return False
 
     def _fit(self, large: Array, share: float) -> bool:
         """Whether no row and no column has more than its share."""
@@ -137,10 +165,17 @@ def _kept(indptr: Array, share: float) -> Array:
     return np.floor(share * np.diff(indptr) + 1e-9).astype(np.int64)
 
 
-def median_modulus(values: Array) -> float:
-    """The median of the moduli, of long vectors that of a sample at fixed places."""
+def modulus_quantile(values: Array, level: float) -> float:
+    """A quantile of the moduli, of long vectors that of a sample at fixed places."""
     # An odd stride is no divisor of usual row lengths.
-    return float(np.median(np.abs(values[:: (values.size // SAMPLE) | 1])))
+    return float(np.quantile(np.abs(values[:: (values.size // SAMPLE) | 1]), level))
+
+
+def median_modulus(values: Array) -> float:
+    """The median of the moduli that are not zero, as `modulus_quantile`; 0 if all are."""
+    size = np.abs(values[:: (values.size // SAMPLE) | 1])
+    size = size[size > 0]
+    return float(np.median(size)) if size.size else 0.0
 
 
 def _sorted(group: Array | None, n: int) -> tuple[Array, Array]:
@@ -152,6 +187,21 @@ def _sorted(group: Array | None, n: int) -> tuple[Array, Array]:
 
 # Found once per operator; it goes when the operator goes.
 _GRIDS: WeakKeyDictionary[Any, Grid | None] = WeakKeyDictionary()
+
+
+def sees_single_entries(problem: Any) -> bool:
+    """Whether the measurements, or most of them, hang on single entries or are zero by design.
+
+    Weighted and picked entries count; so do Hankel data, most of which are structural zeros.
+    """
+    operator = problem.operator
+    if np.count_nonzero(problem.data) < 0.5 * problem.data.size:
+        return True
+    while isinstance(operator, (Weighted, Subset)):
+        operator = operator.base
+    if isinstance(operator, Stacked):
+        return any(grid_of(part) is not None for part in operator.parts)
+    return grid_of(operator) is not None
 
 
 def grid_of(operator: Any) -> Grid | None:

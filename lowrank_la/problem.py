@@ -138,8 +138,16 @@ class Problem:
         """Largest number of columns that factors may have: that of the operator, or of X."""
         return int(getattr(self.operator, "max_rank", min(self.shape)))
 
+    @property
+    def informative(self) -> int:
+        """Number of real numbers that the data hold, structural zeros left out."""
+        count = int(getattr(self.operator, "informative", self.data.size))
+        return count * (2 if self.data.dtype.kind == "c" else 1)
+
     def degrees_of_freedom(self, rank: int) -> int:
-        """Number of real parameters of a matrix of this rank."""
+        """Number of real parameters of a matrix of this rank, and of the operator's structure."""
+        if hasattr(self.operator, "degrees_of_freedom"):
+            return int(self.operator.degrees_of_freedom(rank))
         n1, n2 = self.shape
         rank = min(rank, n1, n2)
         is_complex = self.dtype.kind == "c"

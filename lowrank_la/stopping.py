@@ -195,6 +195,11 @@ class Unchanged(Stop):
             return None
         if view.stationarity <= np.sqrt(np.finfo(view.X.dtype).eps):
             return Verdict(Status.CONVERGED, "converged to working precision: iterates stand still")
+        if np.isinf(view.stationarity):
+            name = view.solver.info.name
+            return Verdict(
+                Status.STALLED, f"iterates stand still, but {name} cannot vouch for them"
+            )
         return Verdict(
             Status.STALLED,
             f"iterates stand still at a relative gradient of {view.stationarity:.1e}",

@@ -174,3 +174,11 @@ def test_bad_input():
     with pytest.raises(InvalidInputError, match="at least one time"):
         ll.problems.hankel_completion(9, 1, sampling=0.0)
     assert "8 of 15 samples" in repr(operators.HankelSampling(np.arange(8), SHAPE))
+
+
+def test_structural_zeros_do_not_count_as_measurements():
+    instance = ll.problems.hankel_completion(32, 6, sampling=0.15, rng=0)
+    assert instance.problem.informative == 2 * instance.problem.operator.positions.size
+    assert instance.problem.degrees_of_freedom(6) == 24
+    with pytest.warns(ll.errors.UnderdeterminedWarning, match="12 measurements for the 24"):
+        ll.solve(instance, "scaledgd", step_size="exact", max_iter=2)

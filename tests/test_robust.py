@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tracemalloc
-from functools import partial
 
 import numpy as np
 import pytest
@@ -138,14 +137,13 @@ def test_robust_completion():
     counts = []
     for cond in (1, 10):
         instance = ll.problems.robust_completion(
-            (200, 150), 3, sampling=0.5, corruption=0.1, model="uniform", cond=cond, rng=0
+            (200, 150), 3, sampling=0.5, corruption=0.1, model="uniform", cond=cond, rng=1
         )
         result = ll.solve(instance, "thresholded_scaledgd", tol=1e-9)
         assert result.converged
         assert result.trace["rel_error"][-1] < 1e-7
         counts.append(result.n_iter)
-    # Few entries in a row: good ones that lag behind are taken for outliers for a while.
-    assert max(counts) <= 200, counts
+    assert max(counts) <= 1.25 * min(counts), counts
 
 
 @pytest.mark.parametrize("share", [0.3, 0.35])
@@ -154,8 +152,11 @@ def test_more_outliers_than_assumed_are_never_called_converged(share):
     result = ll.solve(instance, "thresholded_scaledgd")
     assert result.trace["rel_error"][-1] > 1e-3
     assert not result.converged
+    assert result.parts["doubtful"]
+    assert "cannot vouch" in result.reason
     allowed = ll.solve(instance, "thresholded_scaledgd", corruption=share)
     assert allowed.converged
+    assert "corruption" in allowed.oracle_used
     assert allowed.trace["rel_error"][-1] < 1e-10
 
 
@@ -166,19 +167,39 @@ def test_a_small_completion_is_right_where_it_converged(seed):
     assert not result.converged or result.trace["rel_error"][-1] < 1e-9
 
 
-def test_a_larger_share_of_outliers_needs_a_larger_corruption():
-    instance = ll.problems.robust_pca((150, 120), 2, corruption=0.35, model="uniform", rng=0)
-    assert ll.solve(instance, "thresholded_scaledgd", max_iter=100).trace["rel_error"][-1] > 1e-3
-    result = ll.solve(
-        instance,
-        "thresholded_scaledgd",
-        corruption=0.3,
-        visible=8.0,
-        decay=0.9,
-        start=partial(ll.initial.thresholded, corruption=0.3),
-    )
-    assert result.trace["rel_error"][-1] < 1e-9
-    assert "corruption" in result.oracle_used
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(
+    ("options", "share"),
+    [
+        ({}, 0.25),
+        ({"visible": 0.0, "corruption": 0.4}, 0.1),
+        ({"visible": 0.0, "corruption": 0.5}, 0.1),
+    ],
+)
+def test_what_is_converged_is_right_on_small_matrices(options, share, seed):
+    instance = ll.problems.robust_pca((40, 30), 2, corruption=share, model="uniform", rng=seed)
+    result = ll.solve(instance, "thresholded_scaledgd", max_iter=300, **options)
+    assert not result.converged or result.trace["rel_error"][-1] < 1e-8
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_share_that_is_only_a_bound_does_no_harm_on_small_matrices(seed):
+    instance = ll.problems.robust_pca((40, 30), 2, corruption=0.1, rng=seed)
+    result = ll.solve(instance, "thresholded_scaledgd", corruption=0.2)
+    assert result.converged
+    assert result.trace["rel_error"][-1] < 1e-11
+
+
+def test_clean_data_with_many_zeros():
+    rng = np.random.default_rng(0)
+    left = rng.standard_normal((60, 2))
+    left[:35] = 0
+    truth = ll.Factors(left, rng.standard_normal((50, 2)))
+    operator = ll.operators.FullObservation((60, 50))
+    problem = ll.Problem(operator, operator.forward(truth), loss=ll.losses.Absolute())
+    result = ll.solve(problem, "thresholded_scaledgd", rank=2, max_iter=300)
+    error = result.factors.distance(truth) / truth.norm()
+    assert not result.converged or error < 1e-8
 
 
 def test_visible_and_step_size_matter():

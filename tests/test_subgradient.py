@@ -551,3 +551,17 @@ def test_the_convex_answer_is_the_same(symmetric):
     for name in BOTH:
         found = ll.solve(made, name).factors
         assert found.distance(convex) < 1e-4 * truth.norm()
+
+
+@pytest.mark.parametrize("name", ["subgradient", "scaled_subgradient"])
+def test_weighted_entries_are_single_entries(name):
+    """By the median residual the method would freeze there, and call that converged."""
+    instance = ll.problems.robust_completion((30, 25), 2, sampling=0.6, rng=0)
+    weights = np.full(instance.problem.data.size, 2.0)
+    operator = ll.operators.Weighted(instance.problem.operator, weights)
+    problem = ll.Problem(operator, 2 * instance.problem.data, loss=ll.losses.Absolute())
+    result = ll.solve(problem, name, rank=2, max_iter=300)
+    error = result.factors.distance(instance.truth.factors) / instance.truth.factors.norm()
+    assert not result.converged or error < 1e-6
+    with pytest.raises(ll.errors.IncompatibleError, match="freeze on single entries"):
+        ll.solve(problem, name, rank=2, step_size="median")

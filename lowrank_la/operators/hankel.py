@@ -107,6 +107,15 @@ class HankelSampling:
         self._weights = np.minimum(np.minimum(steps, steps[::-1]), float(min(n1, n2)))
         self._fft_length = _smooth(self.length)
 
+    @property
+    def informative(self) -> int:
+        """Number of measurements that are no structural zeros: the samples."""
+        return int(self.positions.size)
+
+    def degrees_of_freedom(self, rank: int) -> int:
+        """Real parameters of a sum of complex sinusoids: amplitude and pole of each."""
+        return 4 * rank
+
     def lift(self, samples: Any) -> Array:
         """The data of a problem from the observed samples.
 

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from .._grid import grid_of
+from .._grid import sees_single_entries
 from .._typing import Array
 from ..errors import IncompatibleError, SolverBreakdownError
 from ..factors import Factors
@@ -74,7 +74,7 @@ class SubgradientDescent(Descent):
             For steps by the median where the operator observes single entries.
         """
         rule = self.rule
-        if not isinstance(rule, MedianResidual) or grid_of(problem.operator) is None:
+        if not isinstance(rule, MedianResidual) or not sees_single_entries(problem):
             return rule
         if self.step_size == "auto":
             return Geometric()

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from .. import _check
-from .._grid import Grid, grid_of, median_modulus
+from .._grid import Grid, grid_of, median_modulus, modulus_quantile
 from .._typing import Array
 from ..errors import IncompatibleError
 from ..factors import Factors
@@ -25,10 +25,12 @@ __all__ = ["ThresholdedScaledGD"]
 CHUNK = 1 << 16
 # Share of outliers that is allowed for when nobody gives one.
 SHARE = 0.15
-# What is set aside, over what was assumed, from which on the limit of 2 is as good as reached.
-SATURATED = 1.8
-# Share of measurements that may stand out without being set aside: more than noise has.
-TAIL = 1e-3
+# Share of the good measurements whose residuals count as typical.
+GOOD = 0.93
+# Median modulus of a standard Gaussian; and root mean square over standard deviation, as the
+# median tells it, from which on a distribution is no longer taken for noise.
+MEDIAN = 0.6745
+TAIL = 1.4
 
 
 @dataclass
@@ -45,16 +47,17 @@ class ThresholdedState:
         The method's own objective and its gradient at the factors.
     support, sparse : array
         Which measurements the sparse part holds, and its values there.
-    median : float
-        Median modulus of the residual at the factors.
+    typical : float
+        Modulus that most residuals of good measurements do not exceed.
     threshold : float
         Modulus below which nothing is set aside.
     corruption : float
         The share alpha in use.
     step : float
         Length of a step.
-    outstanding : int
-        Measurements that would have been set aside if the share allowed it.
+    doubtful : bool
+        Whether what is kept, or how much is set aside, says that outliers are left or good
+        measurements lost.
     """
 
     left: Array
@@ -65,11 +68,11 @@ class ThresholdedState:
     right_gradient: Array
     support: Array
     sparse: Array
-    median: float
+    typical: float
     threshold: float
     corruption: float
     step: float
-    outstanding: int = 0
+    doubtful: bool = False
 
 
 def _refuses(problem: Problem) -> str | None:
@@ -110,15 +113,14 @@ class ThresholdedScaledGD(Solver):
         each are set aside. None is 0.15. Too small a value stops the method from converging;
         too large a one loses good entries where there are few.
     visible : float
-        Only residuals above so many times the median modulus are set aside; 10 medians are 6.7
-        standard deviations of Gaussian noise. Residuals of good entries have heavy tails
-        while the factors are off, and what is set aside of them is lost: a tenth of outliers
-        takes a third of the iterations that the share alone takes, and a share that is only
-        a bound does no harm. 0 is the paper's method.
+        Only residuals above so many times a large residual of a good measurement (the quantile
+        ``0.93 (1 - alpha)`` of all, 1.8 standard deviations of Gaussian noise) are set aside.
+        What is set aside of good entries while the factors are off is lost to them: a tenth of
+        outliers takes a third of the iterations that the share alone takes, and a share that is
+        too large does less harm. 0 is the paper's method.
     decay : float
-        That threshold falls by at most this factor in an iteration, and more slowly the more
-        is set aside. Without a limit good entries whose residuals lag behind can be shut out
-        for good.
+        That threshold falls by at most this factor in an iteration. Without a limit good
+        entries whose residuals lag behind can be shut out for good.
 
     Model
     -----
@@ -157,7 +159,7 @@ class ThresholdedScaledGD(Solver):
 
     step_size: float = 0.5
     corruption: float | None = None
-    visible: float = 10.0
+    visible: float = 4.0
     decay: float = 0.8
     state_type: ClassVar[type] = ThresholdedState
 
@@ -179,7 +181,7 @@ class ThresholdedScaledGD(Solver):
             right_gradient=start.right,
             support=np.zeros(0, np.int64),
             sparse=np.zeros(0, problem.data.dtype),
-            median=0.0,
+            typical=0.0,
             threshold=0.0,
             corruption=SHARE if self.corruption is None else float(self.corruption),
             step=self.step_size / problem.operator.isometry,
@@ -207,13 +209,12 @@ class ThresholdedScaledGD(Solver):
         misfit = operator.forward(X)
         # In place, since with all entries observed this is as large as the matrix.
         misfit = np.subtract(problem.data, misfit, out=misfit if misfit.dtype == X.dtype else None)
-        median = median_modulus(misfit)
-        threshold = max(self.visible * median, self._fall(problem, state) * state.threshold)
+        typical = modulus_quantile(misfit, GOOD * (1.0 - state.corruption))
+        threshold = max(self.visible * typical, self.decay * state.threshold)
         large = grid.outstanding(misfit, 2 * state.corruption, threshold)
         support = np.flatnonzero(large)
         sparse = misfit[support]
         misfit[support] = 0
-        state.outstanding = self._count_outstanding(problem, misfit, median)
         value = 0.0
         for start in range(0, misfit.size, CHUNK):
             value += 0.5 * float(np.sum(np.abs(misfit[start : start + CHUNK]) ** 2, dtype=float))
@@ -222,43 +223,30 @@ class ThresholdedScaledGD(Solver):
         state.left, state.right = X.left, X.right
         state.value, state.left_gradient, state.right_gradient = value, left, right
         state.support, state.sparse = support, sparse
-        state.median, state.threshold = median, threshold
+        state.typical, state.threshold = typical, threshold
+        state.doubtful = self._doubtful(problem, state, misfit, grid)
 
-    def _filled(self, problem: Problem, state: ThresholdedState) -> float:
-        """What is set aside, over what was assumed; the limit is 2."""
-        assumed = max(state.corruption, 1e-300) * problem.data.size
-        return float(state.support.size / assumed)
-
-    def _fall(self, problem: Problem, state: ThresholdedState) -> float:
-        """Factor of the threshold: `decay`, and up to 1 where more is set aside than assumed.
-
-        Outliers keep their residuals; good entries that lag behind lose theirs, given time.
-        """
-        over = (self._filled(problem, state) - 1.0) / (SATURATED - 1.0)
-        return self.decay + (1.0 - self.decay) * float(np.clip(over, 0.0, 1.0))
+    def _doubtful(self, problem: Problem, state: ThresholdedState, kept: Array, grid: Grid) -> bool:
+        """Whether a vanishing gradient would say nothing of the matrix."""
+        count = kept.size - state.support.size
+        if count < max(0.5 * kept.size, problem.degrees_of_freedom(state.left.shape[1])):
+            return True
+        # The paper's method fills every row and column by construction.
+        if self.visible and grid.at_limit(state.support, 2 * state.corruption):
+            return True
+        rms = np.sqrt(2.0 * state.value / count)
+        resolution = np.sqrt(np.finfo(kept.dtype).eps) * median_modulus(problem.data)
+        # Outliers among what is kept give its distribution tails that noise does not have.
+        return bool(rms > resolution and rms > TAIL * median_modulus(kept) / MEDIAN)
 
     def stationarity(self, problem: Problem, state: ThresholdedState) -> float | None:
-        """Infinite while the sparse part is as large as it may be, or does not hold all outliers.
+        """Infinite where outliers may be left or good measurements lost.
 
-        That the gradient vanishes then says nothing. The paper's method, without a threshold,
-        always fills the sparse part, and is not judged.
+        That is where a row or column has as much set aside as it may have, where less is kept
+        than is needed, and where what is kept has heavier tails than noise: a vanishing
+        gradient then does not mean that the matrix is found.
         """
-        full = self._filled(problem, state) >= SATURATED
-        if self.visible and (full or state.outstanding > TAIL * problem.data.size):
-            return float("inf")
-        return None
-
-    def _count_outstanding(self, problem: Problem, kept: Array, median: float) -> int:
-        """Residuals that stand out although they were not set aside."""
-        if not self.visible:
-            return 0
-        # At rounding level the residuals of large and of small entries differ by as much.
-        rounding = np.sqrt(np.finfo(kept.dtype).eps) * np.abs(problem.data).max()
-        limit = max(self.visible * median, float(rounding))
-        return sum(
-            int(np.count_nonzero(np.abs(kept[start : start + CHUNK]) > limit))
-            for start in range(0, kept.size, CHUNK)
-        )
+        return float("inf") if state.doubtful else None
 
     def factors(self, state: ThresholdedState) -> Factors:
         """The present factors."""
@@ -269,7 +257,7 @@ class ThresholdedScaledGD(Solver):
 
         The threshold follows the iteration, and the sparse part and the gradient follow it.
         """
-        same = (state.median, state.corruption) == (previous.median, previous.corruption)
+        same = (state.typical, state.corruption) == (previous.typical, previous.corruption)
         if same and state.step == previous.step:
             vars(state).update(vars(previous))
         else:
@@ -285,10 +273,13 @@ class ThresholdedScaledGD(Solver):
         "sparse_measurements" are positions in the data (with all entries observed, k stands
         for row k // n2 and column k % n2) and "sparse_values" what is set aside there; small
         values are entries that are large among the residuals of their row and column only.
+        "doubtful" says that outliers may be left or good measurements lost: raise
+        `corruption`, or lower it.
         """
         return {
             "sparse_measurements": state.support,
             "sparse_values": state.sparse,
+            "doubtful": state.doubtful,
         }
 
 
