@@ -12,7 +12,7 @@ from ._claim import Claim, register
 from ._data import Setting
 from ._figures import Curves
 from ._measure import iterations_to
-from ._tong2021 import PAPER, SAME_SIDES, method, same_sides
+from ._tong2021 import NAMES, PAPER, SAME_SIDES, method, same_sides
 
 
 def cell(p: Setting, seed: Any) -> Solve:
@@ -62,6 +62,7 @@ published = register(
         ],
         drawing=Curves(
             panel="solver",
+            panel_names=NAMES,
             label=lambda p: f"κ = {p.kappa}",
             predicted=True,
             law_label="predicted rate",

@@ -13,7 +13,7 @@ from ._checks import between, follows
 from ._claim import Claim, register
 from ._data import Setting
 from ._figures import Curves
-from ._tong2021 import PAPER, method
+from ._tong2021 import NAMES, PAPER, method
 
 
 def deviation(p: Setting) -> float:
@@ -77,7 +77,8 @@ register(
         ],
         drawing=Curves(
             panel="solver",
-            label=lambda p: f"amplitude ratio {p.snr:g}",
+            panel_names=NAMES,
+            label=lambda p: f"signal to noise {20 * np.log10(p.snr):.0f} dB",
             law=lambda p, t: np.full(t.shape, law(p)),
             law_label="least squares",
         ),

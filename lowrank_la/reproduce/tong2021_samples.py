@@ -76,7 +76,7 @@ register(
         settings="ours",
         grid={"n": [12, 24]},
         fixed={"ranks": [1, 2, 3, 4], "runs": 9, "step_size": 0.5, "max_iter": 500},
-        quick={"n": [12], "ranks": [1, 2, 3], "runs": 6, "max_iter": 300},
+        quick=None,
         cell=cell,
         numbers={
             "exponent": exponent,
@@ -86,7 +86,14 @@ register(
             *between("exponent", 0.75, 1.25, what="power of the degrees of freedom"),
             *between("per degree of freedom", 1.0, 3.5, what="measurements per degree of freedom"),
         ],
-        drawing=Custom(function=shares("measurements per degree of freedom", "rank r")),
+        drawing=Custom(
+            function=shares(
+                "measurements per degree of freedom",
+                "rank r",
+                law=lambda p, y: np.ones(y.size),
+                law_label="degrees of freedom",
+            )
+        ),
         seconds=60,
         notes=(
             "The theorem asks for n r^2 kappa^2 measurements; in practice a fixed number per "

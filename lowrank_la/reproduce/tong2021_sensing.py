@@ -12,7 +12,7 @@ from ._claim import Claim, register
 from ._data import Setting
 from ._figures import Curves
 from ._measure import at, iterations_to
-from ._tong2021 import PAPER, SAME_SIDES, method, same_sides
+from ._tong2021 import NAMES, PAPER, SAME_SIDES, method, same_sides
 
 
 def cell(p: Setting, seed: Any) -> Solve:
@@ -36,7 +36,7 @@ def released(p: Setting, seed: Any) -> Solve:
     return replace(cell(p, seed), transform=same_sides)
 
 
-DRAWING = Curves(panel="solver", label=lambda p: f"κ = {p.kappa}")
+DRAWING = Curves(panel="solver", panel_names=NAMES, label=lambda p: f"κ = {p.kappa}")
 
 small = register(
     Claim(

@@ -64,6 +64,9 @@ def draw(ax: Any, runs: Runs) -> None:
                 marker=MARKERS[k],
                 label=f"{NAMES[solver]}, κ = {kappa}",
             )
+    ax.axvline(
+        2 / 3, color="0.1", linewidth=0.8, dashes=(4, 2), label="largest step of the theorem"
+    )
     ax.set_yscale("log")
     ax.set_xlabel("step size η")
     ax.set_ylabel(f"relative error after {data.points[0].max_iter} iterations")

@@ -56,7 +56,11 @@ register(
             *between("at 250", 1e-4, float("inf"), what="PrecGD with r = 20, error after 250",
                      solver=PRECGD, search_rank=20),
         ],
-        drawing=Curves(panel="solver", label=lambda p: f"r = {p.search_rank}"),
+        drawing=Curves(
+            panel="solver",
+            panel_names={SCALED: "ScaledGD(λ)", PRECGD: "PrecGD"},
+            label=lambda p: f"r = {p.search_rank}",
+        ),
         seconds=80,
     )
 )  # fmt: skip
