@@ -65,7 +65,7 @@ register(
         settings="ours",
         grid={"columns": [1, 3, 8], "smoothing": [0.0, 0.1]},
         fixed={"n": 20, "depth": 2, "scale": 0.3, "rate": 5e-3, "max_iter": 6000},
-        quick={"smoothing": [0.1], "n": 10, "max_iter": 2000},
+        quick={"smoothing": [0.0], "n": 10, "max_iter": 3000},
         cell=cell,
         numbers={
             "gap": final("gap"),
@@ -84,7 +84,7 @@ register(
             label=lambda p: f"k = {p.columns}",
             y_label="loss above the optimum",
         ),
-        seconds=10,
+        seconds=15,
         notes=(
             "The spectrum is evenly spaced, since the gap behind the last eigenvalue that is "
             "learned sets the speed, and a random one may be tiny."

@@ -60,9 +60,9 @@ register(
             law_label=r"$4N\mu^{(N-1)/N}\mu/\lambda$, $\mu = \lambda - \tau$",
             x_label="number N of layers",
             y_label="decay of the log loss per unit of time",
-            log="y",
+            log="",
         ),
-        seconds=20,
+        seconds=15,
         notes=(
             "The bound of the paper is smaller by orders of magnitude. With smoothing tau the "
             "optimum has the eigenvalues lambda - tau, and the rate follows these."

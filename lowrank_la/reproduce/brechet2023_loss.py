@@ -74,7 +74,7 @@ register(
             law_label="predicted local rate",
             y_label="loss",
         ),
-        seconds=40,
+        seconds=20,
         notes=(
             "The released scripts take steps of 1e-5 to a time of 3; here they are longer and the "
             "time too, so that the local rate shows. Their overlay of the bound takes the "

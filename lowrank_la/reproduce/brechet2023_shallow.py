@@ -52,7 +52,7 @@ register(
             spread("slope", 1.02, what="largest over least"),
         ],
         drawing=Custom(function=draw),
-        seconds=5,
+        seconds=4,
         notes="Each step multiplies the loss by (1 - 2 eta)^2 exactly.",
     )
 )

@@ -115,7 +115,7 @@ register(
             between("over eps", 0.0, 3.0, what="stopped: floor over eps", solves="stopped")[1],
         ],
         drawing=Custom(function=draw),
-        seconds=20,
+        seconds=5,
         notes="There are no experiments in the paper.",
     )
 )  # fmt: skip

@@ -54,7 +54,7 @@ register(
             label=lambda p: f"κ = {p.kappa:g}",
             x_label="sweeps",
         ),
-        seconds=10,
+        seconds=5,
         notes=(
             "There are no experiments in the paper. Fresh entries for each half sweep, which its "
             "analysis needs, are far too few at this size and are not used."

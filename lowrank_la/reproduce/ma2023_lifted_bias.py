@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy as np
 from .._random import seed_of, stream
 from ..analysis.cells import Call
 from ..problems import perturbed_completion
-from ._checks import Check
+from ._checks import Check, increases
 from ._claim import Claim, register
 from ._data import Data, Setting
 from ._figures import Custom, Runs
@@ -42,14 +43,13 @@ def cell(p: Setting, seed: Any) -> Call:
 
 
 def small(data: Data) -> float:
-    """Median residual of the small starts, the larger one if there are two."""
-    medians = [m for p, m in zip(data.points, data.mean("median"), strict=True) if p.norm <= 1e-2]
-    return float(max(medians))
+    """Mean residual of the starts of norm 1e-2 or less, the largest."""
+    return max(mean(data, p.norm) for p in data.points if p.norm <= 1e-2)
 
 
-def large(data: Data) -> float:
-    """Mean residual of the start of norm 1, over all trials."""
-    return float(np.mean(data.where(norm=1.0).numbers["mean"]))
+def mean(data: Data, norm: float) -> float:
+    """Mean residual over the trials of all repeats."""
+    return float(np.mean(data.where(norm=norm).numbers["mean"]))
 
 
 def draw(ax: Any, runs: Runs) -> None:
@@ -66,31 +66,53 @@ def draw(ax: Any, runs: Runs) -> None:
     ax.set_ylabel("relative distance from rank one")
 
 
-register(
-    Claim(
-        id="ma2023-lifted-bias",
+def claim(name: str, statement: str, checks: list[Check], **options: Any) -> Claim:
+    """The same runs, for two statements."""
+    return Claim(
+        id=name,
         paper=SEQUEL,
         source="Theorem on approximate rank one; P3b-N1",
-        statement="From small random tensors lifted GD ends near rank one, from large ones not.",
+        statement=statement,
         settings="ours",
         grid={"norm": [1.0, 1e-2, 1e-4]},
         fixed={
-            "n": 5, "eps": 0.3, "order": 3, "trials": 20, "step": 0.04, "iterations": 400,
+            "n": 5,
+            "eps": 0.3,
+            "order": 3,
+            "trials": 20,
+            "step": 0.04,
+            "iterations": 400,
             "lift": "random",
         },
         repeats=5,
-        quick={"norm": [1.0, 1e-4], "trials": 8, "repeats": 3},
         cell=cell,
-        numbers={name: final(name) for name in ("median", "mean", "share")},
-        checks=[
-            Check("largest median residual, norms of at most 1e-2", small, high=1e-2),
-            Check("mean residual, norm 1", large, low=0.1),
-        ],
+        numbers={number: final(number) for number in ("mean", "median", "share")},
+        checks=checks,
         drawing=Custom(function=draw),
-        seconds=60,
+        seconds=30,
+        **options,
+    )
+
+
+LARGE = Check("mean residual, norm 1", partial(mean, norm=1.0), low=0.1)
+
+register(
+    claim(
+        "ma2023-lifted-bias",
+        "Lifted GD ends within 1e-2 of rank one from small random tensors, not from large ones.",
+        [Check("largest mean residual, norms of at most 1e-2", small, high=1e-2), LARGE],
         notes=(
-            "Some small starts too are caught at stationary tensors that are not of rank one, so "
-            "that the statement holds of the median and not of the mean."
+            "The mean fails since some of the small starts too are caught at stationary tensors "
+            "that are not of rank one; the median of the small starts is far below 1e-2, but so is "
+            "that of norm 1. Starts of rank one are caught as well."
         ),
     )
-)  # fmt: skip
+)
+register(
+    claim(
+        "ma2023-lifted-trend",
+        "The smaller the first tensor, the nearer to rank one lifted GD ends on average.",
+        [increases("mean", "norm", what="least growth of the mean residual with the norm"), LARGE],
+        quick={"norm": [1.0, 1e-4], "trials": 5, "repeats": 3, "iterations": 300},
+    )
+)

@@ -62,7 +62,7 @@ register(
         numbers={"share": final("share")},
         checks=[Check("gain in success rate, all points", gain, low=1e-9)],
         drawing=bars("norm", "order", x_label="norm of the start", name=lifted_or_not),
-        seconds=20,
+        seconds=10,
         notes=(
             "The script starts both methods next to the top eigenvector of A*(b), which for this "
             "instance is the truth but for its length: unlifted descent cannot fail, and all "

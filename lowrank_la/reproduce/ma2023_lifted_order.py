@@ -61,7 +61,7 @@ register(
             x_label=r"weight $\epsilon$ of the weak entries",
             y_label="first odd order with a strict saddle",
         ),
-        seconds=3,
+        seconds=2,
         notes=(
             "A tensor of order 23 over 5 unknowns holds 1e16 numbers: beyond eps = 0.3 lifting "
             "certifies, but cannot be run."

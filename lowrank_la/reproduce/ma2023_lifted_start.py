@@ -59,7 +59,7 @@ register(
         settings="ours",
         grid={"n": [3, 5], "order": [1, 3]},
         fixed={"eps": 0.01, "trials": 40, "norm": 1e-3, "step": 0.3, "iterations": 150},
-        quick={"n": [3]},
+        quick={"n": [3], "trials": 25},
         repeats=5,
         cell=cell,
         numbers={"share": final("share")},
@@ -75,7 +75,7 @@ register(
             law=lambda p: sign_share(p.n),
             law_label="starts with the right signs",
         ),
-        seconds=20,
+        seconds=12,
         notes=(
             "The order from which lifting removes these spurious minima is above 2000. Sizes of "
             "odd n only: the truth of n + 1 has as many signs."

@@ -84,7 +84,7 @@ register(
         "ma2023-lifted-success",
         "Lifted Adam finds the truth more often than unlifted Adam for n = 3, 4 and 5.",
         [3, 4, 5],
-        seconds=60,
+        seconds=45,
     )
 )
 register(
@@ -93,6 +93,6 @@ register(
         "Where order 3 makes the spurious minimum a saddle, n = 5, lifting raises Adam's success.",
         [5],
         quick={"trials": 4, "repeats": 3, "iterations": 500},
-        seconds=40,
+        seconds=20,
     )
 )

@@ -64,7 +64,7 @@ register(
         numbers={"share": final("share")},
         checks=[Check("share of successes", overall, low=0.85)],
         drawing=bars("measurements", "n", x_label="measurements", name=lambda n: f"n = {n}"),
-        seconds=30,
+        seconds=35,
         notes=(
             "The loss of the released unlifted baseline does not contain its variable, so that it "
             "stops at once and its success rate is 0 whatever the instance. Matrices here have "
