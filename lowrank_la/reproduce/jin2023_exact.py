@@ -33,7 +33,7 @@ register(
             *between("end", 0.0, 1e-10, what="squared error at the end")[1:],
         ],
         drawing=Passages(),
-        seconds=30,
+        seconds=8,
         notes=NOTES,
     )
 )

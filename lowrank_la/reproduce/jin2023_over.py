@@ -28,7 +28,7 @@ register(
         numbers=dips(RANKS),
         checks=[*deepen(RANKS), in_turn(RANKS)],
         drawing=Passages(),
-        seconds=30,
+        seconds=7,
         notes=NOTES,
     )
 )

@@ -92,7 +92,7 @@ register(
         numbers=dips(RANKS),
         checks=[in_turn(RANKS), *(straight(s) for s in RANKS)],
         drawing=Custom(function=draw),
-        seconds=30,
+        seconds=8,
         notes=NOTES,
     )
 )

@@ -38,7 +38,7 @@ register(
             *between("truth", 5e-2, float("inf"), what="squared distance to the truth"),
         ],
         drawing=Passages(),
-        seconds=20,
+        seconds=9,
         notes=NOTES,
     )
 )

@@ -57,7 +57,7 @@ register(
         settings="ours",
         grid={"columns": [2, 30], "sigma": SIGMAS},
         fixed=MA_SHARED | {"alpha": 1e-6, "initial": 0.3, "decay": 0.99, "max_iter": 1000},
-        quick={"columns": [2, 20], "n": 20, "measurements": 1000, "sigma": [0.1, 0.5]},
+        quick={"columns": [2, 16], "n": 16, "measurements": 700, "sigma": [0.1, 0.5]},
         cell=cell,
         numbers={"error": lambda o, p: NORM * o.last("rel_error"), "over law": over_law},
         checks=[
@@ -74,10 +74,10 @@ register(
             hollow=True,
             law=law,
             law_label=r"$\sigma\sqrt{dr/m}$",
-            names={2: "r' = 2", 20: "r' = 20 = d", 30: "r' = 30 = d"},
+            names={2: "r' = 2", 16: "r' = 16 = d", 30: "r' = 30 = d"},
             x_label=r"standard deviation $\sigma$ of the noise",
             y_label=r"$\|UU^\top - X_\star\|_F$ at the end",
         ),
-        seconds=25,
+        seconds=13,
     )
 )

@@ -83,6 +83,6 @@ register(
             panel_names={SUBGRADIENT: "subgradients", GD: "gradient descent on squares"},
             label=lambda p: f"{100 * p.share:.0f} % outliers",
         ),
-        seconds=20,
+        seconds=6,
     )
 )

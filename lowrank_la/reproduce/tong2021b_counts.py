@@ -34,7 +34,7 @@ register(
             ),
         ],
         drawing=Curves(panel="solver", panel_names=NAMES, label=lambda p: f"κ = {p.kappa}"),
-        seconds=40,
+        seconds=8,
         notes=START_NOTES,
     )
 )

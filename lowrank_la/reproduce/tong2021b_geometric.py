@@ -83,7 +83,7 @@ register(
             y_label="relative error after all iterations",
             log="y",
         ),
-        seconds=40,
+        seconds=26,
         notes=START_NOTES + " The published size is n = 100, r = 10.",
     )
 )

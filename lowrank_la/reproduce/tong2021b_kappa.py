@@ -41,7 +41,7 @@ register(
             ),
         ],
         drawing=Curves(panel="solver", panel_names=NAMES, label=lambda p: f"κ = {p.kappa}"),
-        seconds=150,
+        seconds=80,
         notes=START_NOTES + " Measurement matrices are stored in float32.",
     )
 )

@@ -59,7 +59,7 @@ register(
             ),
         ],
         drawing=Curves(panel="solver", panel_names=NAMES, label=lambda p: f"snr {p.snr:g}"),
-        seconds=50,
+        seconds=10,
         notes=START_NOTES + " The published size is n = 100, r = 10; its snr are not known to us.",
     )
 )

@@ -41,7 +41,7 @@ register(
         drawing=Curves(
             panel="solver", panel_names=NAMES, label=lambda p: f"{100 * p.share:.0f} % outliers"
         ),
-        seconds=50,
+        seconds=11,
         notes=START_NOTES + " The published size is n = 100, r = 10.",
     )
 )

@@ -59,7 +59,7 @@ register(
             ),
         ],
         drawing=Curves(panel="solver", panel_names=NAMES, label=lambda p: f"κ = {p.kappa}"),
-        seconds=25,
+        seconds=4,
         notes=START_NOTES + " One factor is moved where the released code moves two.",
     )
 )
