@@ -11,6 +11,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from .. import _check
+from .._gram import mean_products
 from .._typing import Array
 from ..errors import InvalidInputError
 from ..factors import Factors
@@ -81,6 +82,7 @@ def _refuses(problem: Problem) -> str | None:
         symmetric=False,
         gauge_invariant=True,
         fewer_measurements=True,
+        start="gram",
         references=(
             "Cao, Liang, Valiant (2023), One-sided matrix completion from two observations per "
             "row, ICML, arXiv:2306.04049",
@@ -264,26 +266,6 @@ def _estimate(problem: Problem) -> tuple[Array, Array, Array]:
     """Positions j <= k of the Gram matrix that rows observe, mean products, and counts."""
     known = _INNER.setdefault(problem, {})
     if "estimate" not in known:
-        from scipy import sparse
-
-        operator: Any = problem.operator
-        i, j = operator.positions
-        values = sparse.csr_array((problem.data, (i, j)), shape=problem.shape)
-        seen = sparse.csr_array((np.ones(j.size), (i, j)), shape=problem.shape)
-        products = sparse.triu(values.conj().T @ values).tocoo()
-        pairs = sparse.triu(seen.T @ seen).tocsr()
-        pairs.sort_indices()
-        pairs = pairs.tocoo()
-        # Products that cancel may have no stored entry.
-        n2 = problem.shape[1]
-        keys = pairs.row.astype(np.int64) * n2 + pairs.col
-        gram = np.zeros(keys.size, problem.dtype)
-        found = products.row.astype(np.int64) * n2 + products.col
-        gram[np.searchsorted(keys, found)] = products.data
-        known["estimate"] = (
-            np.stack([pairs.row, pairs.col]).astype(np.int64),
-            (gram / pairs.data.astype(gram.real.dtype)),
-            pairs.data,
-        )
+        known["estimate"] = mean_products(problem)
     estimate: tuple[Array, Array, Array] = known["estimate"]
     return estimate

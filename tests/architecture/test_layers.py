@@ -33,6 +33,7 @@ LAYERS = {
     "operators": 3.1,
     "_grid": 3.2,
     "problem": 4,
+    "_gram": 4.05,
     "initial": 4.1,
     "steps": 4.1,
     "gauss_newton": 4.1,
