@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -95,7 +96,7 @@ class BuresWasserstein:
         values, vectors = self._spectrum
         return (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.conj().T
 
-    def evaluate(self, W: Array) -> tuple[float, Array]:
+    def evaluate(self, W: Any) -> tuple[float, Array]:
         """Loss and gradient.
 
         Parameters
@@ -112,10 +113,13 @@ class BuresWasserstein:
         Raises
         ------
         InvalidInputError
-            If W has another number of rows.
+            If W is no matrix with the rows of the target and a column, or is not finite.
+        InvalidTypeError
+            If it holds no numbers.
         SolverBreakdownError
             Without smoothing, if ``R W`` has lost rank and there is no gradient.
         """
+        W = self._factor(W)
         value, nearest, broken = self._nearest(W)
         if broken:
             raise SolverBreakdownError(
@@ -125,7 +129,7 @@ class BuresWasserstein:
             )
         return value, 2 * (W - nearest)
 
-    def value(self, W: Array) -> float:
+    def value(self, W: Any) -> float:
         """The loss.
 
         Parameters
@@ -136,11 +140,13 @@ class BuresWasserstein:
         Raises
         ------
         InvalidInputError
-            If W has another number of rows.
+            If W is no matrix with the rows of the target and a column, or is not finite.
+        InvalidTypeError
+            If it holds no numbers.
         """
-        return self._nearest(W)[0]
+        return self._nearest(self._factor(W))[0]
 
-    def gradient(self, W: Array) -> Array:
+    def gradient(self, W: Any) -> Array:
         """The gradient, shape (n, k).
 
         Parameters
@@ -151,18 +157,31 @@ class BuresWasserstein:
         Raises
         ------
         InvalidInputError
-            If W has another number of rows.
+            If W is no matrix with the rows of the target and a column, or is not finite.
+        InvalidTypeError
+            If it holds no numbers.
         SolverBreakdownError
             Without smoothing, if ``R W`` has lost rank and there is no gradient.
         """
         return self.evaluate(W)[1]
 
+    def _factor(self, W: Any) -> Array:
+        n = self.target.shape[0]
+        array = np.asarray(W)
+        if array.dtype.kind not in "fciu":
+            raise InvalidTypeError(f"W must hold numbers, got dtype {array.dtype}")
+        if array.ndim != 2 or array.shape[0] != n or array.shape[1] == 0:
+            raise InvalidInputError(
+                f"W must have {n} rows as the target and at least one column, got shape "
+                f"{array.shape}"
+            )
+        if not np.isfinite(array).all():
+            raise InvalidInputError("W holds NaN or infinite values")
+        return array.astype(float) if array.dtype.kind in "iu" else array
+
     def _nearest(self, W: Array) -> tuple[float, Array, bool]:
         """Loss, the R Q nearest to W, and whether that is undetermined."""
-        n = self.target.shape[0]
-        if W.ndim != 2 or W.shape[0] != n:
-            raise InvalidInputError(f"W must have {n} rows as the target, got shape {W.shape}")
-        k = W.shape[1]
+        n, k = W.shape
         kind = np.result_type(W, self.target)
         root = self.root.astype(kind, copy=False)
         wide = W

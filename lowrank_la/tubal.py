@@ -41,6 +41,14 @@ def _tensor(value: Any, name: str) -> Array:
     return array.astype(float) if array.dtype.kind in "iu" else array
 
 
+def _finite(value: Any, name: str) -> Array:
+    """A tensor with singular values."""
+    array = _tensor(value, name)
+    if not np.isfinite(array).all():
+        raise InvalidInputError(f"{name} holds NaN or infinite values")
+    return array
+
+
 def _fourier(A: Array) -> Array:
     """Slices of the transform, in front: (k, n1, n2), of a real tensor (k // 2 + 1, n1, n2)."""
     transform: Any = np.fft.fft if A.dtype.kind == "c" else np.fft.rfft
@@ -181,10 +189,12 @@ def fold(F: Any, k: int) -> Array:
 
     Raises
     ------
-    InvalidInputError
-        If this is no matrix, or k does not divide its number of rows.
+    InvalidInputError, InvalidTypeError
+        If this is no matrix of numbers, or k does not divide its number of rows.
     """
     F, k = np.asarray(F), _check.count(k, "k", low=1)
+    if F.dtype.kind not in "fciu":
+        raise InvalidTypeError(f"F must hold numbers, got dtype {F.dtype}")
     if F.ndim != 2 or len(F) % k:
         raise InvalidInputError(
             f"F must be a matrix whose number of rows is a multiple of k = {k}, got shape {F.shape}"
@@ -232,9 +242,9 @@ def t_svd(A: Any) -> tuple[Array, Array, Array]:
     Raises
     ------
     InvalidInputError, InvalidTypeError
-        If this is no tensor of numbers.
+        If this is no tensor of finite numbers.
     """
-    A = _tensor(A, "A")
+    A = _finite(A, "A")
     u, s, vh = _svd(A)
     k = A.shape[2]
     middle = np.eye(s.shape[1]) * s[:, None, :].astype(u.dtype)
@@ -262,9 +272,9 @@ def orthonormal_part(A: Any) -> Array:
     Raises
     ------
     InvalidInputError, InvalidTypeError
-        If this is no tensor of numbers, n1 < n2, or a Fourier slice is singular.
+        If this is no tensor of finite numbers, n1 < n2, or a Fourier slice is singular.
     """
-    A = _tensor(A, "A")
+    A = _finite(A, "A")
     if A.shape[0] < A.shape[1]:
         raise InvalidInputError(f"{A.shape[1]} columns in {A.shape[0]} rows are not independent")
     u, s, vh = _svd(A)
@@ -287,9 +297,9 @@ def spectral_norm(A: Any) -> float:
     Raises
     ------
     InvalidInputError, InvalidTypeError
-        If this is no tensor of numbers.
+        If this is no tensor of finite numbers.
     """
-    slices = _fourier(_tensor(A, "A"))
+    slices = _fourier(_finite(A, "A"))
     return float(np.linalg.svd(slices, compute_uv=False).max())
 
 
@@ -309,7 +319,7 @@ def leading_subspace(A: Any, rank: int) -> Array:
     Raises
     ------
     InvalidInputError, InvalidTypeError
-        If this is no tensor of numbers, or has fewer rows or columns.
+        If this is no tensor of finite numbers, or has fewer rows or columns.
     """
     A = _tensor(A, "A")
     rank = _check.rank_of(rank, A.shape[:2])
@@ -332,9 +342,9 @@ def subspace_distance(A: Any, B: Any) -> float:
     Raises
     ------
     InvalidInputError, InvalidTypeError
-        If these are no tensors of one shape, or A is not orthonormal.
+        If these are no finite tensors of one shape, or A is not orthonormal.
     """
-    A, B = _tensor(A, "A"), _tensor(B, "B")
+    A, B = _finite(A, "A"), _finite(B, "B")
     if A.shape != B.shape:
         raise InvalidInputError(f"A and B must have one shape, got {A.shape} and {B.shape}")
     adjoint = t_transpose(A)

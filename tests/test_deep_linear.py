@@ -8,6 +8,7 @@ import pytest
 import lowrank_la as ll
 from lowrank_la.bures_wasserstein import BuresWasserstein
 from lowrank_la.errors import (
+    ConvergenceWarning,
     IncompatibleError,
     InvalidInputError,
     InvalidTypeError,
@@ -139,6 +140,17 @@ def test_bad_targets(target, error, match):
 def test_bad_arguments_of_the_loss():
     with pytest.raises(InvalidInputError, match="smoothing must lie in"):
         BuresWasserstein(np.eye(2), -1.0)
+    for name in ("value", "evaluate", "gradient"):
+        of = getattr(BuresWasserstein(np.eye(2)), name)
+        with pytest.raises(InvalidInputError, match="W holds NaN"):
+            of(np.full((2, 1), np.nan))
+        with pytest.raises(InvalidInputError, match=r"at least one column, got shape \(2, 0\)"):
+            of(np.zeros((2, 0)))
+        with pytest.raises(InvalidInputError, match=r"2 rows .* got shape \(2,\)"):
+            of([1.0, 2.0])
+        with pytest.raises(InvalidTypeError, match="W must hold numbers"):
+            of([["a"], ["b"]])
+        of([[1], [2]])
     with pytest.raises(InvalidInputError, match="W must have 2 rows"):
         BuresWasserstein(np.eye(2)).value(np.ones((3, 1)))
     with pytest.raises(InvalidInputError, match="rank 3 is larger"):
@@ -223,8 +235,10 @@ def test_trace_and_tolerance_are_those_of_the_loss(covariance):
     assert at.value == loss.value(start.left)
     np.testing.assert_array_equal(at.left, loss.gradient(start.left))
     size = 2 * np.sqrt(np.trace(loss.target))
-    expected = np.linalg.norm(at.left) / size
-    assert solver.stationarity(covariance.problem, state) == pytest.approx(expected)
+    gradient = np.linalg.norm(at.left) / size
+    excess = np.sqrt((at.value - loss.optimum(6)[0]) / np.trace(loss.target))
+    stationarity = solver.stationarity(covariance.problem, state)
+    assert stationarity == pytest.approx(max(gradient, excess))
 
 
 def test_a_small_random_start_learns_the_covariance(covariance):
@@ -261,6 +275,28 @@ def test_a_long_step_diverges(covariance):
     with pytest.warns(ll.errors.ConvergenceWarning, match="diverged"):
         result = ll.solve(covariance, "deep_linear", depth=3, start=start, step_size=30.0)
     assert result.status is ll.Status.DIVERGED
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32", "complex128"])
+@pytest.mark.parametrize("depth", [1, 2])
+def test_a_saddle_is_not_convergence(dtype, depth):
+    """The factor along the third eigenvector: loss 5, where the first one gives 3."""
+    target = np.diag([3.0, 2.0, 1.0]).astype(dtype)
+    problem = ll.Problem(ll.operators.FullObservation((3, 3)), target.ravel(), symmetric=True)
+    left = np.array([[0.0], [0.0], [0.5]], dtype)
+    start = ll.Factors(left, left)
+    result = ll.solve(problem, "deep_linear", depth=depth, start=start)
+    assert result.status in (ll.Status.BUDGET, ll.Status.STALLED)
+    with pytest.warns(ConvergenceWarning, match="did not reach tol"):
+        ll.solve(problem, "deep_linear", depth=depth, start=start, tol=1e-6)
+    assert result.trace["objective"][-1] == pytest.approx(5, rel=1e-5)
+    assert result.parts["saddle"]
+    assert result.parts["excess"] == pytest.approx(1 / 3, rel=1e-4)
+    left = np.array([[0.1], [0.0], [0.5]], dtype)
+    result = ll.solve(problem, "deep_linear", depth=depth, start=ll.Factors(left, left))
+    assert result.converged
+    assert result.trace["objective"][-1] == pytest.approx(3, rel=1e-5)
+    assert not result.parts["saddle"]
 
 
 def test_other_depths_start_anew_from_the_factors(covariance):

@@ -7,6 +7,7 @@ import pytest
 
 import lowrank_la as ll
 from lowrank_la import tubal
+from lowrank_la.errors import InvalidInputError, InvalidTypeError
 from lowrank_la.factors import Factors
 from lowrank_la.operators import TubalSensing, matrix_of
 from lowrank_la.testing import check_generator, check_operator, check_solver
@@ -221,8 +222,8 @@ def test_laws_of_solvers_hold():
 def test_more_columns_than_rows():
     instance = ll.problems.tubal_sensing((4, 3), 1, measurements=60, rng=0)
     F = 1e-6 * draw(12, 30)
-    with pytest.warns(ll.errors.UnderdeterminedWarning):
-        result = ll.solve(instance, "gd", start=Factors(F, F), max_iter=200, tol=0)
+    # No warning: a start of this size is a small one.
+    result = ll.solve(instance, "gd", start=Factors(F, F), max_iter=200, tol=0)
     assert result.factors.rank == 30
     assert result.trace["rel_error"][-1] < 1e-3
 
@@ -250,3 +251,23 @@ def test_gradient_by_differences(kind):
     slope = np.vdot(at.left, step).real
     gaps = [abs(objective(F + t * step) - at.value - t * slope) for t in (1e-3, 1e-4)]
     assert gaps[1] < 0.02 * gaps[0]
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_values_that_are_not_finite_have_no_decomposition(bad):
+    A = np.ones((3, 2, 4))
+    A[1, 1, 1] = bad
+    for call in (
+        tubal.t_svd,
+        tubal.spectral_norm,
+        tubal.orthonormal_part,
+        lambda A: tubal.leading_subspace(A, 1),
+        lambda A: tubal.subspace_distance(A, A),
+    ):
+        with pytest.raises(InvalidInputError, match="A holds NaN or infinite values"):
+            call(A)
+
+
+def test_fold_takes_numbers_only():
+    with pytest.raises(InvalidTypeError, match="F must hold numbers, got dtype"):
+        tubal.fold([["a", "b"], ["c", "d"]], 2)

@@ -81,7 +81,9 @@ register(
         published,
         id="tong2021-completion-released",
         settings="as released",
+        grid={**published.grid, "kappa": [1, 5]},
         cell=released,
+        seconds=25,
         notes=SAME_SIDES,
     )
 )

@@ -140,6 +140,13 @@ class Solver(Protocol):
         """Why the method itself says that it is done; None while it can go on."""
         return None
 
+    def standstill(self, state: Any) -> str | None:
+        """What a point is where the iterates stand still short of the tolerance, if known.
+
+        A phrase such as "a saddle", for the reason in the result.
+        """
+        return None
+
     def parts(self, state: Any) -> Mapping[str, Any]:
         """What the method found besides the factors."""
         return {}

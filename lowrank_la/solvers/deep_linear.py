@@ -12,6 +12,7 @@ import numpy as np
 from .. import _check
 from .._typing import Array
 from ..bures_wasserstein import BuresWasserstein
+from ..errors import SolverBreakdownError
 from ..factors import Factors
 from ..losses import Squared
 from ..operators.full import FullObservation
@@ -40,6 +41,12 @@ class DeepLinearState:
         Its gradient in W.
     step : float
         Length of the steps.
+    optimum : float
+        Least loss over products of this rank.
+    total : float
+        ``tr(Sigma)``, the unit of the loss.
+    rounding : float
+        What rounding may make of a loss.
     iteration : int
         Iterations done.
     """
@@ -50,7 +57,20 @@ class DeepLinearState:
     value: float
     gradient: Array
     step: float
+    optimum: float
+    total: float
+    rounding: float
     iteration: int = 0
+
+    @property
+    def relative_gradient(self) -> float:
+        """The gradient in W over ``2 |R|_F``: the relative distance to the nearest ``R Q``."""
+        return float(np.linalg.norm(self.gradient)) / (2 * float(np.sqrt(self.total)))
+
+    @property
+    def excess(self) -> float:
+        """Loss above the optimum over `total`, less what rounding may make of it."""
+        return max(self.value - self.optimum - self.rounding, 0.0) / self.total
 
 
 def _refuses(problem: Problem) -> str | None:
@@ -99,8 +119,10 @@ class DeepLinear(Solver):
     -----
     ``min BW^2(W W^H + tau I, Sigma)``, which is ``tr(W W^H) + n tau + tr(Sigma) - 2 tr((R (W W^H +
     tau I) R)^{1/2})`` with R^2 = Sigma. The trace records this loss and not the squared one of the
-    problem, and `tol` is compared with its gradient in W over ``2 |R|_F``. Note that with tau > 0
-    the minimiser has the eigenvalues ``lambda_i - tau`` and not those of Sigma.
+    problem. `tol` is compared with its gradient in W over ``2 |R|_F``, or with the root of how
+    far it is above the least loss of this rank, relative to the trace, where that is larger:
+    runs that end at a saddle do not count as converged, and say so in their parts. Note that with
+    tau > 0 the minimiser has the eigenvalues ``lambda_i - tau`` and not those of Sigma.
 
     Update
     ------
@@ -166,7 +188,12 @@ class DeepLinear(Solver):
         value, gradient = loss.evaluate(product)
         top = float(loss.eigenvalues[0]) ** ((self.depth - 1) / self.depth)
         step = self.step_size / (2 * self.depth * top)
-        return DeepLinearState(hidden, last, product, value, gradient, step)
+        optimum, _ = loss.optimum(rank)
+        total, n = float(loss.eigenvalues.sum(dtype=float)), len(product)
+        rounding = 16 * n * float(np.finfo(product.dtype).eps) * (total + n * self.smoothing)
+        return DeepLinearState(
+            hidden, last, product, value, gradient, step, optimum, total, rounding
+        )
 
     def advance(self, problem: Problem, state: DeepLinearState, k: int) -> None:
         """Take k steps."""
@@ -178,6 +205,8 @@ class DeepLinear(Solver):
             d_hidden, d_last = layer_gradients(state.hidden, state.last, state.gradient)
             hidden, last = state.hidden - step * d_hidden, state.last - step * d_last
             product = _product(hidden, last)
+            if not np.isfinite(product).all():
+                raise SolverBreakdownError("the layers are not finite: the step is too long")
             value, gradient = loss.evaluate(product)
             state.hidden, state.last, state.product = hidden, last, product
             state.value, state.gradient = value, gradient
@@ -200,18 +229,40 @@ class DeepLinear(Solver):
         return Evaluation(state.value, state.gradient, state.gradient)
 
     def stationarity(self, problem: Problem, state: DeepLinearState) -> float:
-        """The gradient in W over ``2 |R|_F``: the relative distance to the nearest ``R Q``."""
-        size = float(np.sqrt(np.trace(problem.data.reshape(problem.shape)).real))
-        return float(np.linalg.norm(state.gradient)) / (2 * size)
+        """The relative gradient, or the root of the relative excess loss where that is larger.
+
+        Every set of eigenvectors of the target makes a stationary point, and the least loss is
+        known: so that a saddle does not count as converged.
+        """
+        return max(state.relative_gradient, float(np.sqrt(state.excess)))
+
+    def standstill(self, state: DeepLinearState) -> str | None:
+        """A saddle, where the gradient is small and the loss is not."""
+        gradient, excess = state.relative_gradient, float(np.sqrt(state.excess))
+        quiet = gradient <= float(np.sqrt(np.finfo(state.product.dtype).eps))
+        if not (quiet and excess > 10 * gradient):
+            return None
+        return (
+            f"a saddle: the loss is {state.value:.3g} and the least of this rank "
+            f"{state.optimum:.3g}; perturb the start, or take another one"
+        )
 
     def parts(self, state: DeepLinearState) -> Mapping[str, Any]:
-        """The largest ``|W_{i+1}^H W_{i+1} - W_i W_i^H|_F``; the layers are in the state."""
+        """The largest ``|W_{i+1}^H W_{i+1} - W_i W_i^H|_F``, and whether this is a saddle.
+
+        "excess" is the loss above the least one of this rank, relative to ``tr(Sigma)``;
+        "saddle" that it is not small although the gradient is. The layers are in the state.
+        """
         layers = [*state.hidden, state.last]
         gaps = [
             float(np.linalg.norm(above.conj().T @ above - below @ below.conj().T))
             for below, above in pairwise(layers)
         ]
-        return {"imbalance": max(gaps, default=0.0)}
+        return {
+            "imbalance": max(gaps, default=0.0),
+            "excess": state.excess,
+            "saddle": self.standstill(state) is not None,
+        }
 
 
 def _product(hidden: Array, last: Array) -> Array:
