@@ -195,6 +195,9 @@ class Unchanged(Stop):
             return None
         if view.stationarity <= np.sqrt(np.finfo(view.X.dtype).eps):
             return Verdict(Status.CONVERGED, "converged to working precision: iterates stand still")
+        where = view.solver.standstill(view.state)
+        if where is not None:
+            return Verdict(Status.STALLED, f"iterates stand still at {where}")
         if np.isinf(view.stationarity):
             name = view.solver.info.name
             return Verdict(
