@@ -14,7 +14,7 @@ from lowrank_la.errors import InvalidInputError, InvalidTypeError, UnknownNameEr
 
 def view(**values):
     given = {"iteration": 0, "seconds": 0.0, "stationarity": 1.0, "idle": 0}
-    given |= values
+    given |= {"solver": ll.solvers.GD(), "state": None} | values
     X = ll.Factors(np.ones((2, 1)), np.ones((2, 1)))
     return SimpleNamespace(X=X, observe=lambda name: given[name], **given)
 
