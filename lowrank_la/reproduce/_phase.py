@@ -39,6 +39,8 @@ def shares(
         share = np.mean([o["share"] for o in outcomes], axis=0)
         rows = np.arange(y.size)
         mesh = ax.pcolormesh(x, rows, share, cmap="Greys_r", vmin=0, vmax=1, shading="nearest")
+        # Successes are white, and so is the page.
+        ax.spines[["top", "right"]].set_visible(True)
         ax.grid(False)
         borders = np.median([o["border"] for o in outcomes], axis=0)
         known = np.isfinite(borders)

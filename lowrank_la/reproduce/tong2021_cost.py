@@ -139,7 +139,7 @@ register(
             ),
         ],
         drawing=ThreeAxes(),
-        seconds=60,
+        seconds=12,
         notes=(
             "Seconds depend on the machine and on how well each method is written, and are not "
             "judged. A sweep of alternating least squares counts as (r + 3) / 3 gradients."

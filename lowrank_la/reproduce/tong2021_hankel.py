@@ -59,6 +59,6 @@ register(
         ],
         drawing=Curves(panel="solver", panel_names=NAMES, label=lambda p: f"κ = {p.kappa}"),
         repeats=5,
-        seconds=50,
+        seconds=10,
     )
 )

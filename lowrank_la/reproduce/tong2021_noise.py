@@ -82,6 +82,6 @@ register(
             law=lambda p, t: np.full(t.shape, law(p)),
             law_label="least squares",
         ),
-        seconds=60,
+        seconds=20,
     )
 )  # fmt: skip

@@ -68,7 +68,7 @@ register(
         numbers={"exponent": exponent, "least": lambda o, p: float(np.min(o["border"]))},
         checks=between("exponent", -1.5, -0.05, what="power of the rank"),
         drawing=Custom(function=shares("share of outliers α", "rank r")),
-        seconds=60,
+        seconds=30,
         notes="The solver is told a bound on the share of outliers, the same for all.",
     )
 )

@@ -61,7 +61,7 @@ register(
             panel_names={"paper": "threshold of the paper", "library": "that of the library"},
             label=lambda p: f"κ = {p.kappa}",
         ),
-        seconds=60,
+        seconds=25,
         notes=(
             "The library's rule sets aside what stands out from the median residual and does not "
             "know the share of outliers. Left and right singular vectors are independent, which "

@@ -94,7 +94,7 @@ register(
                 law_label="degrees of freedom",
             )
         ),
-        seconds=60,
+        seconds=40,
         notes=(
             "The theorem asks for n r^2 kappa^2 measurements; in practice a fixed number per "
             "degree of freedom does."

@@ -63,7 +63,7 @@ small = register(
             ),
         ],
         drawing=DRAWING,
-        seconds=60,
+        seconds=30,
         notes="A smaller size than the paper's, which takes gigabytes.",
     )
 )
@@ -75,7 +75,7 @@ register(
         settings="as released",
         grid={**small.grid, "kappa": [1, 5]},
         cell=released,
-        seconds=45,
+        seconds=20,
         notes=SAME_SIDES + " The size is not that of the script either.",
     )
 )

@@ -106,6 +106,6 @@ register(
             ),
         ],
         drawing=Custom(function=draw),
-        seconds=60,
+        seconds=30,
     )
 )

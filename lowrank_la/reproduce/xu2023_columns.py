@@ -68,7 +68,7 @@ register(
         settings="ours",
         grid={"n": [24]},
         fixed={"ranks": [2, 4, 8, 16], "runs": 6, "step_size": 0.3, "damping": 1.0},
-        quick={"ranks": [2, 8], "runs": 2},
+        quick={"ranks": [2, 8], "runs": 1},
         cell=cell,
         numbers={
             "small": lambda o, p: float(np.min(o["share"][:, -1])),
@@ -81,6 +81,6 @@ register(
         drawing=Custom(
             function=shares(r"$-\log_{10}\alpha$, α the scale of the start", "columns r")
         ),
-        seconds=60,
+        seconds=25,
     )
 )

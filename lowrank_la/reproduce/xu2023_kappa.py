@@ -43,7 +43,7 @@ small = register(
             between("iterations", 0, 320, what="iterations to 1e-9")[1],
         ],
         drawing=Curves(label=lambda p: f"κ = {p.kappa}"),
-        seconds=35,
+        seconds=15,
     )
 )
 
@@ -55,7 +55,7 @@ register(
         grid={"kappa": [3, 7]},
         fixed={**small.fixed, "n": 150},
         quick=None,
-        seconds=90,
+        seconds=35,
         notes=(
             "Sizes, spectrum and step are the paper's; its lambda and scale of the start, which "
             "it tunes, are not stated: lambda is sigma_min(X*)^2 here, and the start so small "

@@ -61,6 +61,6 @@ register(
             panel_names={SCALED: "ScaledGD(λ)", PRECGD: "PrecGD"},
             label=lambda p: f"r = {p.search_rank}",
         ),
-        seconds=80,
+        seconds=45,
     )
 )  # fmt: skip
