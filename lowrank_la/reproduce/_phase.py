@@ -48,7 +48,12 @@ def shares(
             borders[known], rows[known], "o-", color="#D55E00", label="half of the runs succeed"
         )
         if law is not None:
-            ax.plot(law(runs.data.points[-1], y), rows, label=law_label, **_law_line())
+            ax.plot(
+                law(runs.data.points[-1], y),
+                rows,
+                label=law_label,
+                **_law_line() | {"color": "0.6"},
+            )
         ax.set_yticks(rows, [f"{value:g}" for value in y])
         ax.set_xlabel(x_label)
         ax.set_ylabel(y_label)

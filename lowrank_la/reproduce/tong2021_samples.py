@@ -74,7 +74,7 @@ register(
         source="sample complexity of sensing; phase transition of ours",
         statement="ScaledGD needs measurements in proportion to the degrees of freedom.",
         settings="ours",
-        grid={"n": [12, 24]},
+        grid={"n": [24]},
         fixed={"ranks": [1, 2, 3, 4], "runs": 9, "step_size": 0.5, "max_iter": 500},
         quick=None,
         cell=cell,
@@ -97,7 +97,8 @@ register(
         seconds=40,
         notes=(
             "The theorem asks for n r^2 kappa^2 measurements; in practice a fixed number per "
-            "degree of freedom does."
+            "degree of freedom nearly does. Where the rank is not small against n the power is higher: "
+            "1.3 for ranks up to 4 at n = 12, where that is almost every entry."
         ),
     )
 )
