@@ -97,8 +97,8 @@ register(
         seconds=40,
         notes=(
             "The theorem asks for n r^2 kappa^2 measurements; in practice a fixed number per "
-            "degree of freedom nearly does. Where the rank is not small against n the power is higher: "
-            "1.3 for ranks up to 4 at n = 12, where that is almost every entry."
+            "degree of freedom nearly does. Ranks have to be small against n: for 1 to 4 at "
+            "n = 12 the power is 1.3."
         ),
     )
 )
