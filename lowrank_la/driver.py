@@ -382,7 +382,7 @@ class _Loop:
         # A non-finite number is looked at right after; NumPy's warnings add nothing.
         with np.errstate(all="ignore"):
             self.state = self.solver.init(self.problem, self.begin)
-            self._blow_up = BLOW_UP * self.problem.loss.value(self.problem.data)
+            self._natural = self.problem.loss.value(self.problem.data)
         if self.previous is not None:
             self.solver.resume(self.state, self.previous)
         self.trace.init_seconds = time.perf_counter() - begun
@@ -469,7 +469,8 @@ class _Loop:
         # Finite first, so that NaN can never pass for convergence.
         if not view.finite:
             return Verdict(Status.DIVERGED, "factors or objective are not finite")
-        if view.objective > self._blow_up and view.objective > self.trace["objective"][0]:
+        # What a solver minimises may have another unit than the loss; then that of the start.
+        if view.objective > BLOW_UP * max(self._natural, self.trace["objective"][0]):
             return Verdict(
                 Status.DIVERGED, f"the objective grew to {view.objective:.1e}: step too long"
             )
@@ -516,7 +517,8 @@ class _Loop:
         """A matrix far larger than its measurements say: the data do not determine it."""
         if not result.converged or self.problem.nuclear > 0:
             return
-        ratio = result.factors.norm() / _seen_norm(self.problem)
+        with np.errstate(all="ignore"):
+            ratio = result.factors.norm() / _seen_norm(self.problem)
         if ratio > UNSEEN:
             warnings.warn(
                 f"the matrix found is {ratio:.0e} times as large as its measurements suggest: it "

@@ -403,3 +403,61 @@ def test_perturbed_completion_is_the_papers():
 def test_bad_parameters(arguments, error, match):
     with pytest.raises(error, match=match):
         ll.problems.perturbed_completion(**arguments)
+
+
+# --- the range of floating-point numbers ---
+
+
+def scaled_by(instance, factor, dtype=float):
+    """The problem with data in another unit, and its start."""
+    data = (factor * instance.problem.data).astype(dtype)
+    problem = instance.problem.replace(data=data)
+    start = ll.initial.near(instance, distance=0.5, rng=0)
+    left = (np.sqrt(factor) * start.left).astype(dtype)
+    return problem, ll.Factors(left, left)
+
+
+@pytest.mark.parametrize(
+    ("factor", "dtype"),
+    [
+        (1e-6, "float32"),
+        (1e6, "float32"),
+        (1e-60, "float64"),
+        (1e60, "float64"),
+        (1e200, "float64"),
+    ],
+)
+@pytest.mark.parametrize("options", [{}, {"method": "adam", "order": 2}, {"escape": True}])
+def test_underflow_is_not_convergence_and_overflow_no_error(factor, dtype, options, perturbed):
+    ends = []
+    for unit, kind in ((1.0, "float64"), (factor, dtype)):
+        problem, start = scaled_by(perturbed, unit, kind)
+        result = ll.solve(problem, "lifted", start=start, max_iter=200, tol=0, **options)
+        assert result.n_iter == 200
+        assert result.factors.dtype == kind
+        ends.append(result.factors.to_dense() / unit)
+    atol = 2e-3 if dtype == "float32" else 1e-9
+    np.testing.assert_allclose(*ends, atol=atol)
+    problem, start = scaled_by(perturbed, factor, dtype)
+    assert not ll.solve(problem, "lifted", start=start, max_iter=0, **options).converged
+
+
+def test_a_scaled_run_goes_on_and_knows_its_gradient(perturbed):
+    problem, start = scaled_by(perturbed, 1e-60)
+    whole = ll.solve(problem, "lifted", start=start, max_iter=20, tol=0)
+    part = ll.solve(problem, "lifted", start=start, max_iter=10, tol=0)
+    rest = ll.solve(problem, "lifted", start=part, max_iter=20, tol=0)
+    assert np.array_equal(rest.factors.left, whole.factors.left)
+    # From other units of the data the tensor is carried over in the new ones.
+    solver = ll.solvers.Lifted()
+    moved = solver.init(perturbed.problem, ll.initial.near(perturbed, rng=0))
+    solver.resume(moved, part.state)
+    assert solver.factors(moved).distance(part.factors) < 1e-9 * part.factors.norm()
+    X = ll.solvers.Lifted().factors(part.state)
+    d = 1e-6 * X.left
+    ends = [
+        solver.evaluation(problem, solver.init(problem, ll.Factors(m, m))).value
+        for m in (X.left + d, X.left - d)
+    ]
+    at = solver.evaluation(problem, solver.init(problem, X))
+    assert np.sum(at.left * d) == pytest.approx((ends[0] - ends[1]) / 2, rel=1e-5)

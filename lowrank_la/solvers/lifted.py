@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -50,6 +50,9 @@ class LiftedState:
         The fields of `lowrank_la.lifting.Lifting`.
     unit, adam_unit : float
         Natural lengths of the steps of the two methods.
+    root : float
+        Factors of the problem over those of the tensor, a power of two: 1 unless powers of the
+        data would leave the range of the floating-point type.
     first, second : array or None
         Moments of Adam.
     moments : int
@@ -76,6 +79,7 @@ class LiftedState:
     rank: int
     unit: float
     adam_unit: float
+    root: float = 1.0
     first: Array | None = None
     second: Array | None = None
     moments: int = 0
@@ -167,7 +171,9 @@ class Lifted(Solver):
     Update
     ------
     ``w <- w - eta G`` with ``G = (A^(xl))*(<A^(xl), w w^T> - b^(xl)) w``, one index pair after
-    another. Adam divides the moments of G; with a constant step it does not settle to rounding.
+    another. Data whose powers would leave the range of the floating-point type are divided by a
+    power of two first; the loss is then that of these. Adam divides the moments of G; with a
+    constant step it does not settle to rounding.
 
     Assumptions
     -----------
@@ -224,8 +230,18 @@ class Lifted(Solver):
         TooLargeError
             If the tensors do not fit into memory.
         """
+        on_rows, on_data = self._exponents(problem)
+        # x^T (2^-a A) x = 2^-b b at the x of the problem over 2^((b - a) / 2).
+        root = 2.0 ** ((on_data - on_rows) // 2)
+        if on_data:
+            problem = problem.replace(data=np.ldexp(problem.data, -on_data))
         lifting = Lifting.of(problem, order=self.order, rank=start.rank)
+        if on_rows:
+            lifting = replace(lifting, rows=np.ldexp(lifting.rows, -on_rows))
         lifting.refuse_if_too_large()
+        isometry = float(np.ldexp(float(problem.operator.isometry), -2 * on_rows))
+        factor = start.left * start.left.dtype.type(1.0 / root)
+        start = Factors(factor, factor)
         w = lifting.lift(start)
         if self.lift == "random":
             draw = stream(seed_of(self.seed), "lifted start").standard_normal(w.shape)
@@ -243,10 +259,25 @@ class Lifted(Solver):
             order=self.order,
             rank=start.rank,
             unit=top**-self.order if top > 0 else 0.0,
-            adam_unit=np.sqrt((top / problem.operator.isometry / lifting.size) ** self.order),
+            adam_unit=np.sqrt((top / isometry / lifting.size) ** self.order),
+            root=root,
         )
         self._drop(state)
         return state
+
+    def _exponents(self, problem: Problem) -> tuple[int, int]:
+        """Powers of two to be taken off the measurements and the data, zero where none need be.
+
+        Squared norms of the gradient hold 2 l factors each of data, measurements and x.
+        """
+        largest = float(np.max(np.abs(problem.data)))
+        data = np.log2(largest) + np.log2(np.linalg.norm(problem.data / largest))
+        rows = 0.5 * np.log2(float(problem.operator.isometry))
+        powers = self.order * np.array([2 * data, 3 * data - rows, data + rows])
+        if np.abs(powers).max() < 0.8 * np.finfo(problem.dtype).maxexp:
+            return 0, 0
+        a, b = round(float(rows)), round(float(data))
+        return a, b + (b - a) % 2
 
     def advance(self, problem: Problem, state: LiftedState, k: int) -> None:
         """Take k steps; the rank-one fit is found after the last."""
@@ -295,13 +326,15 @@ class Lifted(Solver):
         """``F F^T`` from the best rank-one fit of the tensor."""
         # Not known only after an interrupt.
         left = state.lifting.drop(state.tensor)[0].left if state.dropped is None else state.dropped
+        left = left * left.dtype.type(state.root)
         return Factors(left, left)
 
     def resume(self, state: LiftedState, previous: LiftedState) -> None:
         """Carry over the tensor, which its rank-one fit does not determine."""
         if state.tensor.shape != previous.tensor.shape or state.rank != previous.rank:
             return
-        state.tensor = previous.tensor
+        ratio = (previous.root / state.root) ** self.order
+        state.tensor = previous.tensor * previous.tensor.dtype.type(ratio)
         state.value, state.gradient = state.lifting.evaluate(state.tensor)
         self._drop(state)
         if state.value == previous.value:
@@ -313,7 +346,7 @@ class Lifted(Solver):
 
     def evaluation(self, problem: Problem, state: LiftedState) -> Evaluation:
         """The lifted loss, and its gradient along the liftings of other factors."""
-        left = self.factors(state).left
+        left = self.factors(state).left / state.tensor.dtype.type(state.root)
         gradient = state.gradient
         slope: Array = np.zeros(left.size, left.dtype)
         for axis in range(state.order):
@@ -321,7 +354,7 @@ class Lifted(Solver):
             for _ in range(state.order - 1):
                 part = np.tensordot(left.ravel(), part, 1)
             slope += part
-        slope = slope.reshape(left.shape)
+        slope = slope.reshape(left.shape) / left.dtype.type(state.root)
         return Evaluation(state.value, slope, slope)
 
     def stationarity(self, problem: Problem, state: LiftedState) -> float:
