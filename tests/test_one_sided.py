@@ -261,3 +261,14 @@ def test_objective_and_gradient_of_the_fit(few):
         numeric = (objective(U + t * step) - objective(U - t * step)) / (2 * t)
         assert numeric == pytest.approx(slope, rel=1e-6)
     assert inner.operator.isometry == pytest.approx(a.size / 15**2)
+
+
+def test_fewer_pairs_than_degrees_of_freedom_are_a_warning():
+    few = ll.problems.one_sided(7, 12, 2, empty="allow", rng=0)
+    for diagonal, where, seen in ((0.0, " off the diagonal", 7), (1.0, "", 16)):
+        message = f"rows observe {seen} entries{where} of the Gram matrix, which has 23 degrees"
+        with pytest.warns(ll.errors.UnderdeterminedWarning, match=message):
+            ll.solve(few, "one_sided", diagonal=diagonal, max_iter=5, tol=0)
+    # Complex: twice as many numbers off the diagonal, 44 unknowns.
+    some = ll.problems.one_sided(40, 12, 2, dtype="complex128", rng=0)
+    ll.solve(some, "one_sided", max_iter=5, tol=0)

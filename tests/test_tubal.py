@@ -271,3 +271,26 @@ def test_values_that_are_not_finite_have_no_decomposition(bad):
 def test_fold_takes_numbers_only():
     with pytest.raises(InvalidTypeError, match="F must hold numbers, got dtype"):
         tubal.fold([["a", "b"], ["c", "d"]], 2)
+
+
+def test_observers_measure_the_tensor_and_not_the_matrix():
+    instance = ll.problems.tubal_sensing((5, 3), 1, measurements=120, rng=0)
+    observe = {"to": ll.distance_to(instance.truth.factors)}
+    start = ll.initial.spectral(instance.problem, 1)
+    result = ll.solve(instance, "scaledgd", start=start, step_size="exact", observe=observe)
+    np.testing.assert_allclose(result.trace["to"], result.trace["rel_error"], atol=1e-14)
+    assert result.trace["to"][-1] < 1e-10
+    # Of another matrix that is the same tensor as well.
+    same = Factors(*2 * (np.roll(instance.truth.factors.left, 5, axis=0),))
+    assert same.distance(instance.truth.factors) > 0.1
+    options = {"start": start, "step_size": "exact", "max_iter": 30}
+    other = ll.solve(instance, "scaledgd", observe={"to": ll.distance_to(same)}, **options)
+    np.testing.assert_allclose(other.trace["to"], result.trace["to"][:31], atol=1e-12)
+    with pytest.raises(InvalidInputError, match="distance_to needs the truth here"):
+        ll.solve(instance.problem, "scaledgd", observe=observe, **options)
+    for name in ("gram_error", "subspace_error"):
+        with pytest.raises(InvalidInputError, match=f"{name} is about the columns"):
+            ll.solve(instance, "scaledgd", observe=getattr(ll, name), **options)
+    wrong = ll.distance_to(Factors(np.ones((4, 1)), np.ones((4, 1))))
+    with pytest.raises(InvalidInputError, match="target is 4 x 4, the iterates are 15 x 15"):
+        ll.solve(instance, "scaledgd", observe={"to": wrong}, **options)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
 from .._typing import Array
 from ..errors import InvalidInputError, InvalidTypeError
 from ..factors import Factors
+from ..problem import Truth
 from ..trace import View
 
 __all__ = ["distance_to", "gram_error", "subspace_error"]
@@ -25,14 +27,16 @@ def distance_to(target: Factors) -> Callable[[View], float]:
     Returns
     -------
     callable
-        Of a view, giving ``|X - target|_F / |target|_F``.
+        Of a view, giving ``|X - target|_F / |target|_F``; where only a part of the matrix can be
+        seen, as of tubal tensors, the same of that part, which takes an Instance.
 
     Raises
     ------
     InvalidTypeError
         If the target is no Factors.
     InvalidInputError
-        If it is zero or not finite; when called, if the shapes differ.
+        If it is zero or not finite; when called, if the shapes differ, or if only a part of the
+        matrix can be seen and there is no truth to tell which.
 
     Examples
     --------
@@ -53,14 +57,40 @@ def distance_to(target: Factors) -> Callable[[View], float]:
         raise InvalidInputError("target must be finite and not zero: distances are relative to it")
 
     def distance(view: View) -> float:
+        if target.shape != view.X.shape:
+            raise InvalidInputError(
+                f"shapes differ: target is {target.shape[0]} x {target.shape[1]}, the iterates are "
+                f"{view.X.shape[0]} x {view.X.shape[1]}"
+            )
+        if _seen_in_part(view):
+            if view.truth is None:
+                raise InvalidInputError(
+                    "distance_to needs the truth here, which knows what part of the matrix can be "
+                    "seen: solve an Instance, not a bare Problem"
+                )
+            return replace(view.truth, factors=target).relative_error(view.X)
         return view.X.distance(target) / size
 
     return distance
 
 
+def _seen_in_part(view: View) -> bool:
+    """Whether other matrices than X are the same thing."""
+    if view.truth is None:
+        # More columns than rows mean that it is not the matrix that they make.
+        return view.problem.max_rank > min(view.problem.shape)
+    return type(view.truth).relative_error is not Truth.relative_error
+
+
 def _truth(view: View, name: str) -> Factors:
     if view.truth is None:
         raise InvalidInputError(f"{name} needs the truth: solve an Instance, not a bare Problem")
+    if _seen_in_part(view):
+        operator = type(view.problem.operator).__name__
+        raise InvalidInputError(
+            f"{name} is about the columns of the matrix, of which {operator} sees a part only: "
+            f"others fit as well; rel_error measures that part"
+        )
     return view.truth.factors
 
 
@@ -83,7 +113,7 @@ def gram_error(view: View) -> float:
     Raises
     ------
     InvalidInputError
-        If there is no truth.
+        If there is no truth, or only a part of the matrix can be seen.
     """
     truth = _gram(_truth(view, "gram_error"))
     found = view.solver.parts(view.state).get("gram")
@@ -113,7 +143,7 @@ def subspace_error(view: View) -> float:
     Raises
     ------
     InvalidInputError
-        If there is no truth.
+        If there is no truth, or only a part of the matrix can be seen.
     """
     truth: Array = np.linalg.qr(_truth(view, "subspace_error").right)[0]
     u, s, _ = np.linalg.svd(view.X.right, full_matrices=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from inspect import getattr_static
@@ -13,7 +14,7 @@ import numpy as np
 from .. import _check
 from .._gram import mean_products
 from .._typing import Array
-from ..errors import InvalidInputError
+from ..errors import InvalidInputError, UnderdeterminedWarning
 from ..factors import Factors
 from ..losses import Squared
 from ..operators.combine import Weighted
@@ -129,8 +130,9 @@ class OneSided(Solver):
 
     Assumptions
     -----------
-    Rows independent of which entries of them are observed; two or more entries in a row; an
-    incoherent subspace.
+    At least as many pairs of columns observed as a Gram matrix of rank r has degrees of freedom,
+    ``n2 r - r (r - 1) / 2`` if real; fewer are a warning. Rows independent of which entries of
+    them are observed; two or more entries in a row; an incoherent subspace.
 
     Guarantee
     ---------
@@ -188,7 +190,15 @@ class OneSided(Solver):
         return known[key]
 
     def init(self, problem: Problem, start: Factors) -> OneSidedState:
-        """The Gram matrix of the start, and the estimate that it will be fitted to."""
+        """The Gram matrix of the start, and the estimate that it will be fitted to.
+
+        Warns
+        -----
+        UnderdeterminedWarning
+            If the rows observe fewer pairs of columns than a Gram matrix of this rank has degrees
+            of freedom.
+        """
+        self._warn_if_few(problem, start.rank)
         values, vectors = np.linalg.eigh(start.left.conj().T @ start.left / start.shape[0])
         root = (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.conj().T
         factor = start.right @ root.astype(start.dtype)
@@ -202,6 +212,22 @@ class OneSided(Solver):
             counts=counts,
             fitted=repr((self.weights, self.diagonal, self.ridge)),
         )
+
+    def _warn_if_few(self, problem: Problem, rank: int) -> None:
+        inner = self._inner(problem)
+        j, k = inner.operator.base.positions  # type: ignore[attr-defined]
+        # Off the diagonal a complex entry is two numbers.
+        seen = j.size + (int(np.count_nonzero(j != k)) if problem.dtype.kind == "c" else 0)
+        unknowns = inner.degrees_of_freedom(rank)
+        if seen < unknowns:
+            diagonal = "" if self.diagonal else " off the diagonal"
+            warnings.warn(
+                f"the rows observe {seen} entries{diagonal} of the Gram matrix, which has "
+                f"{unknowns} degrees of freedom at rank {rank}: many fit; lower the rank, or "
+                f"give more rows",
+                UnderdeterminedWarning,
+                stacklevel=2,
+            )
 
     def _rows(self, problem: Problem, factor: Array) -> Array:
         scale = float(np.mean(np.abs(problem.data) ** 2, dtype=float))
