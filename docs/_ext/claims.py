@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import page
 from docutils import nodes
-from docutils.parsers.rst import directives
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
@@ -24,29 +24,22 @@ _results: dict[str, dict[str, Any]] = {}
 
 
 class Claims(SphinxDirective):
-    """Statement, verdict, figure and checks of each claim whose id begins with the argument.
-
-    With ``:figure:`` only the figure of the one claim named.
-    """
+    """Statement, verdict, figure and checks of each claim of the paper with this arXiv number."""
 
     required_arguments = 1
-    option_spec: ClassVar[dict[str, Any]] = {"figure": directives.flag}
 
     def run(self) -> list[nodes.Node]:
         """The nodes of the claims."""
         if not page.shown:
             return []
-        prefix = self.arguments[0]
-        chosen = [claim for claim in reproduce.claims() if claim.id.startswith(prefix)]
+        paper = self.arguments[0]
+        chosen = [claim for claim in reproduce.claims() if paper in claim.paper]
         if not chosen:
-            raise self.error(f"no claim begins with {prefix!r}")
+            raise self.error(f"no claim is of a paper with {paper!r} in its name")
         parts: list[str] = []
         for claim in chosen:
             result = quick().get(claim.id)
             picture = f"```{{figure}} /{figure_of(claim.id)}\n:alt: {claim.statement}\n```"
-            if "figure" in self.options:
-                parts.append(picture)
-                continue
             parts.append(f"### `{claim.id}`")
             parts.append(f"{claim.statement} *{claim.source}; settings: {claim.settings}.*")
             if result is None:
@@ -75,8 +68,6 @@ def figure_of(name: str) -> Path:
 
 def quick() -> dict[str, dict[str, Any]]:
     """Results of the quick set by id; stored runs of earlier builds are used again."""
-    import json
-
     if not _results:
         FOLDER.mkdir(parents=True, exist_ok=True)
         command = [*COMMAND, "--out", str(FOLDER), "--workers", str(os.cpu_count() or 1)]
