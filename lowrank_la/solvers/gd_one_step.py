@@ -19,6 +19,10 @@ from ._registry import register
 
 __all__ = ["GDOneStep"]
 
+# Relative fall of the objective that counts as slow, such iterations in a row, and the relative
+# residual below which they mean that the data are fitted about as well as they will be.
+SLOW, PATIENCE, FITTED = 1e-3, 10, 0.9
+
 
 @dataclass
 class OneStepState(DescentState):
@@ -31,10 +35,16 @@ class OneStepState(DescentState):
         been taken.
     beta : float
         Singular value given to the left factor; 0 before the step.
+    slow : int
+        Iterations in a row, up to now, that hardly lowered the objective.
+    natural : float
+        The objective at zero.
     """
 
     switched_at: int | None = None
     beta: float = 0.0
+    slow: int = 0
+    natural: float = 1.0
 
 
 def _nuclear(problem: Problem) -> str | None:
@@ -68,8 +78,10 @@ class GDOneStep(Descent):
         Largest singular value of the matrix, if known (an oracle quantity). Default: that of
         the back-projected data.
     switch_below : float
-        Take the step once ``|A(X) - y| <= switch_below |y|``. Noisy data that no matrix fits
-        that well need a larger value, or `switch_at`.
+        Take the step once ``|A(X) - y| <= switch_below |y|``. Data with more noise than that
+        are not fitted so well: the step is then never taken, which `parts` tells by "stagnant"
+        and the relative "residual" reached. A larger value, or `switch_at`, takes it; measured,
+        it does harm there, as the further columns have noise to fit and are not slow.
     switch_at : int, optional
         Take it after this many iterations instead, whatever the residual.
     beta : float, optional
@@ -137,7 +149,8 @@ class GDOneStep(Descent):
         InvalidInputError
             If `beta` and `step_size` would make the iteration unstable after the step.
         """
-        state = OneStepState(**vars(super().init(problem, start)))
+        natural = problem.loss.value(problem.data)
+        state = OneStepState(**vars(super().init(problem, start)), natural=natural)
         if self.beta is not None:
             sigma = self.sigma_max or 1.0 / (state.unit * problem.operator.isometry)
             reason = self._unsafe(problem, state.unit, self.beta, sigma)
@@ -151,13 +164,15 @@ class GDOneStep(Descent):
             if state.switched_at is None and self._due(problem, state):
                 self._switch(problem, state)
             else:
+                before = state.value
                 super().advance(problem, state, 1)
+                state.slow = state.slow + 1 if before - state.value < SLOW * before else 0
 
     def _due(self, problem: Problem, state: OneStepState) -> bool:
         if self.switch_at is not None:
             return state.iteration >= self.switch_at
         # Both are halves of squared norms.
-        return state.value <= self.switch_below**2 * problem.loss.value(problem.data)
+        return state.value <= self.switch_below**2 * state.natural
 
     def _switch(self, problem: Problem, state: OneStepState) -> None:
         p, s, qh = np.linalg.svd(state.left, full_matrices=False)
@@ -205,10 +220,23 @@ class GDOneStep(Descent):
         super().resume(state, previous)
         if state.value == previous.value:
             state.switched_at, state.beta = previous.switched_at, previous.beta
+            state.slow = previous.slow
 
     def parts(self, state: OneStepState) -> dict[str, Any]:
-        """When the step was taken, and with which beta."""
-        return {"switched_at": state.switched_at, "beta": state.beta}
+        """When the step was taken, and with which beta; or that it is waited for in vain.
+
+        "residual" is ``|A(X) - y| / |y|``. "stagnant": the step has not been taken, and the
+        residual, though it is not that of the zero matrix any more, hardly falls.
+        """
+        residual = float(np.sqrt(state.value / state.natural))
+        # From near zero the first iterations are slow too, with a residual as large as the data.
+        stuck = state.switched_at is None and state.slow >= PATIENCE and residual <= FITTED
+        return {
+            "switched_at": state.switched_at,
+            "beta": state.beta,
+            "residual": residual,
+            "stagnant": stuck,
+        }
 
     def local_rate(self, problem: Problem, solution: Factors) -> float | None:
         """None: the gauge that the step leaves depends on beta and the path."""
