@@ -76,6 +76,80 @@ def test_adaptive_rank_for_every_kind_of_matrix(symmetric, dtype):
         assert result.trace["rel_error"][-1] < 1e-10
 
 
+@pytest.mark.parametrize("rank", [1, 2, 3])
+def test_the_best_matrix_of_too_low_a_rank_is_not_convergence(rank):
+    """There the gradient vanishes on both bases, so that a step brings no new direction."""
+    instance = ll.problems.factorization((60, 50), 3, cond=3, rng=0)
+    result = ll.solve(instance, "bug", adaptive=True, rank=rank)
+    assert result.converged
+    assert result.parts == {"rank": 3}
+    assert result.trace["rel_error"][-1] < 1e-12
+    if rank < 3:
+        limited = ll.solve(instance, "bug", adaptive=True, rank=1, max_rank=rank)
+        assert limited.status is ll.Status.STALLED
+        assert f"the largest rank allowed, {rank}, while the gradient calls" in limited.reason
+        assert limited.factors.rank == rank
+
+
+@pytest.mark.parametrize("dtype", ["float32", "complex128"])
+@pytest.mark.parametrize("symmetric", [False, True])
+def test_columns_are_added_one_by_one(symmetric, dtype):
+    """A flat spectrum, more columns than the power iteration has, and a start with one."""
+    instance = ll.problems.sensing(12, 5, measurements=700, symmetric=symmetric, dtype=dtype, rng=0)
+    result = ll.solve(instance, "bug", adaptive=True, rank=1)
+    assert result.converged
+    assert result.factors.dtype == dtype
+    assert result.parts == {"rank": 5}
+    assert result.trace["rel_error"][-1] < (1e-4 if dtype == "float32" else 1e-11)
+
+
+def test_a_matrix_that_is_not_positive_gets_no_columns_for_its_negative_part():
+    vectors = np.linalg.qr(np.random.default_rng(0).standard_normal((8, 8)))[0]
+    target = (vectors * np.array([3.0, 2, -1, -2, 0, 0, 0, 0])) @ vectors.T
+    operator = ll.operators.FullObservation((8, 8))
+    problem = ll.Problem(operator, target.ravel(), symmetric=True)
+    result = ll.solve(problem, "bug", adaptive=True, rank=1, max_rank=5)
+    assert result.converged
+    np.testing.assert_allclose(result.factors.singular_values(), [3, 2], atol=1e-10)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2, 3])
+def test_early_errors_of_completion_get_no_columns(seed):
+    options = {"cond": 10, "spectrum": "geometric", "rng": seed}
+    for shape, sampling in (((60, 50), 0.6), ((60, 50), 0.9), ((200, 150), 0.4)):
+        instance = ll.problems.completion(shape, 3, sampling=sampling, **options)
+        for rank in (1, 3, 6):
+            result = ll.solve(instance, "bug", adaptive=True, rank=rank)
+            assert result.converged
+            assert result.parts == {"rank": 3}
+            assert result.trace["rel_error"][-1] < 1e-11
+
+
+def test_noise_gets_no_columns_by_default():
+    noisy = ll.problems.sensing((15, 12), 2, measurements=400, noise=0.02, rng=0)
+    result = ll.solve(noisy, "bug", adaptive=True, rank=1)
+    assert result.converged
+    assert result.parts == {"rank": 2}
+    options = {"adaptive": True, "rank": 1, "tolerance": 1e-6}
+    ran_up = ll.solve(noisy, "bug", **options, max_iter=2000)
+    assert ran_up.parts["rank"] == safe_rank(noisy.problem)
+    # With few data that many columns fit most of them: the default cap is not vouched for.
+    few = ll.problems.sensing((15, 12), 2, measurements=160, noise=0.03, rng=0)
+    capped = ll.solve(few, "bug", **options, max_iter=2000)
+    assert capped.parts["rank"] == safe_rank(few.problem) == 3
+    assert not capped.converged
+    assert ll.solve(few, "bug", adaptive=True, rank=1, max_rank=2, max_iter=2000).converged
+
+
+def test_adaptive_runs_go_on_bit_for_bit():
+    instance = ll.problems.factorization((20, 15), 3, cond=3, rng=0)
+    whole = ll.solve(instance, "bug", adaptive=True, rank=1, max_iter=30, tol=0)
+    for cut in (1, 2, 13):
+        part = ll.solve(instance, "bug", adaptive=True, rank=1, max_iter=cut, tol=0)
+        rest = ll.solve(instance, "bug", adaptive=True, start=part, max_iter=30, tol=0)
+        assert np.array_equal(rest.factors.left, whole.factors.left)
+
+
 def test_a_symmetric_iterate_stays_positive_semidefinite(symmetric):
     """The data of a negative matrix: the nearest answer is zero, not a fit of the wrong sign."""
     problem = symmetric.problem.replace(data=-symmetric.problem.data)
@@ -130,6 +204,7 @@ def test_other_data_are_not_taken_for_those_of_before(sensing):
         ({"step_size": "exact"}, InvalidTypeError, "step_size must be a number"),
         ({"step_size": -1.0}, InvalidInputError, "step_size"),
         ({"tolerance": 1.5}, InvalidInputError, "tolerance"),
+        ({"adaptive": "yes"}, InvalidTypeError, "adaptive must be True or False"),
         ({"adaptive": True, "max_rank": 0}, InvalidInputError, "max_rank"),
         ({"max_rank": 3}, InvalidInputError, r"max_rank belongs to adaptive=True"),
     ],

@@ -10,14 +10,24 @@ from typing import Any, ClassVar
 import numpy as np
 
 from .. import _check
+from .._random import stream
 from .._typing import Array
-from ..errors import InvalidInputError, UnderdeterminedWarning
+from ..errors import InvalidInputError, InvalidTypeError, UnderdeterminedWarning
 from ..factors import Factors
 from ..problem import Evaluation, Problem
 from ._protocol import Solver, SolverInfo
 from ._registry import register
 
 __all__ = ["BUG"]
+
+# The default tolerance, and the shares of the relative residual that new columns and those of the
+# start must exceed.
+TOLERANCE, ANNEALED = 0.01, (1.0, 2.0)
+# Columns and steps of the block power iteration for the leading singular pair of the gradient.
+BLOCK, SWEEPS = 4, 8
+# Leading singular value over that of a residual of white noise which tells a missing column, and
+# the relative residual that no noise is blamed for.
+ABOVE_NOISE, UNEXPLAINED = 1.2, 0.5
 
 
 @dataclass
@@ -37,6 +47,12 @@ class BUGState:
     left_slope, right_slope : array, shape (n1, k), (n2, k)
         ``G V`` and ``G^H U`` with G the gradient in the matrix; the latter is None for
         symmetric problems.
+    surplus : float or None
+        Adaptive: largest singular value of the part of G outside of both bases, over isometry
+        and norm of the matrix, where the gradient in the factors vanished; None where it does
+        not, or has not been looked at.
+    wanted : bool
+        Whether that calls for a further column.
     """
 
     left: Array
@@ -46,6 +62,8 @@ class BUGState:
     value: float
     left_slope: Array
     right_slope: Array | None
+    surplus: float | None = None
+    wanted: bool = False
 
     @property
     def bases(self) -> tuple[Array, Array]:
@@ -85,13 +103,17 @@ class BUG(Solver):
     adaptive : bool
         Let the rank follow the data. The number of columns of the start is then only where it
         begins; 1 will do.
-    tolerance : float
+    tolerance : float, optional
         Adaptive: the smallest rank is kept whose left-out singular values have a norm below
         this share of the norm of all. Below the noise the rank runs to `max_rank`; above the
-        smallest relative singular value true components are dropped.
+        smallest relative singular value true components are dropped. Default: 0.01, but
+        columns are taken in only above the relative residual, those of the start above twice
+        it, so that early errors get none, or one by one where the others have converged.
     max_rank : int, optional
         Adaptive: largest rank. Default: the one at which there are still twice as many
-        measurements as degrees of freedom; more columns can fit the data by many matrices.
+        measurements as degrees of freedom. A run that ends there does not count as converged:
+        that many columns fit most data, whatever the matrix. Below it wrong columns are less
+        likely, not impossible.
 
     Model
     -----
@@ -103,7 +125,9 @@ class BUG(Solver):
     With ``X = U S V^H`` and ``G = A*(s)``: ``K = U S - eta G V``, ``L = V S^H - eta G^H U``;
     new bases U', V' from the QR decompositions of K and L, or of ``[K, U]`` and ``[L, V]`` if
     adaptive; ``S' = M - eta U'^H G' V'`` with ``M = U'^H X V'`` and G' at ``U' M V'^H``. Adaptive:
-    the singular value decomposition of S' is cut at `tolerance`. Nothing is divided by a
+    the singular value decomposition of S' is cut at `tolerance`; and where G V and G^H U vanish,
+    as they do at the best matrix of too low a rank, the leading singular pair of G is added if
+    its singular value calls for it. Nothing is divided by a
     singular value, however small. Symmetric problems have one basis, and negative eigenvalues
     of S' become zero.
 
@@ -120,7 +144,8 @@ class BUG(Solver):
     Cost
     ----
     Two residuals and three adjoints per iteration, where a gradient is one and two, plus
-    O((n1 + n2) k^2); adaptive with 2 k columns for the second.
+    O((n1 + n2) k^2); adaptive with 2 k columns for the second, and once per rank a residual and
+    some twenty adjoints with four columns to look for a further one.
 
     References
     ----------
@@ -130,13 +155,16 @@ class BUG(Solver):
 
     step_size: float = 0.5
     adaptive: bool = False
-    tolerance: float = 0.01
+    tolerance: float | None = None
     max_rank: int | None = None
     state_type: ClassVar[type] = BUGState
 
     def __post_init__(self) -> None:
         _check.number(self.step_size, "step_size", low=0.0, high=np.finfo(float).max)
-        _check.number(self.tolerance, "tolerance", low=0.0, high=1.0)
+        if not isinstance(self.adaptive, bool):
+            raise InvalidTypeError(f"adaptive must be True or False, got {self.adaptive!r}")
+        if self.tolerance is not None:
+            _check.number(self.tolerance, "tolerance", low=0.0, high=1.0)
         if self.max_rank is not None:
             _check.count(self.max_rank, "max_rank", low=1)
             if not self.adaptive:
@@ -174,7 +202,7 @@ class BUG(Solver):
         if cap > safe:
             warnings.warn(
                 f"max_rank={cap} has more than half as many degrees of freedom as there are "
-                f"measurements: if the rank runs there, many matrices fit. Up to {safe} is safe",
+                f"measurements: if the rank runs there, many matrices fit; the default is {safe}",
                 UnderdeterminedWarning,
                 stacklevel=2,
             )
@@ -210,8 +238,52 @@ class BUG(Solver):
     def advance(self, problem: Problem, state: BUGState, k: int) -> None:
         """Take k steps."""
         for _ in range(k):
-            new = self._step(problem, state)
-            vars(state).update(vars(new))
+            new = None
+            if self.adaptive and state.surplus is None and self._quiet(problem, state):
+                new = self._grown(problem, state)
+            vars(state).update(vars(new or self._step(problem, state)))
+
+    def _relative_gradient(self, problem: Problem, state: BUGState) -> float:
+        """That of the factors, whatever their gauge."""
+        back = state.left_slope if state.right_slope is None else state.right_slope
+        square = _square(state.left_slope) + _square(back)
+        size = problem.operator.isometry * float(np.sqrt(_square(state.core)))
+        return float(np.sqrt(square)) / size if size > 0 else float("inf")
+
+    def _quiet(self, problem: Problem, state: BUGState) -> bool:
+        bound = max(0.01 * self._share, float(np.sqrt(np.finfo(state.left.dtype).eps)))
+        return self._relative_gradient(problem, state) <= bound
+
+    @property
+    def _share(self) -> float:
+        return TOLERANCE if self.tolerance is None else self.tolerance
+
+    def _grown(self, problem: Problem, state: BUGState) -> BUGState | None:
+        """The next state, with one column more if G calls for it; else None, and it is noted."""
+        u, v = state.bases
+        _, slope = _slope(problem, self.factors(state))
+        p, value, q = _leading(problem, slope, u, v)
+        isometry, size = problem.operator.isometry, float(np.sqrt(_square(state.core)))
+        surplus = value / (isometry * size)
+        # With less the column would be cut again after the step.
+        needed = self._share / max(self.step_size, 1e-12)
+        if self.tolerance is None:
+            residual = float(np.linalg.norm(slope))
+            n1, n2 = problem.shape
+            edge = (np.sqrt(n1) + np.sqrt(n2)) / np.sqrt(isometry * problem.data.size)
+            if residual < UNEXPLAINED * float(np.linalg.norm(problem.data)):
+                needed = max(needed, ABOVE_NOISE * float(edge) * residual / size)
+        wanted = surplus > needed
+        if not wanted or state.core.size >= self._cap(problem):
+            state.surplus, state.wanted = surplus, wanted
+            return None
+        new = state.core.dtype.type(self.step_size * value / isometry)
+        s = np.append(state.core, new)
+        order = np.argsort(-s, kind="stable")
+        left, s = np.hstack([u, p])[:, order], s[order]
+        right = left if problem.symmetric else np.hstack([v, q])[:, order]
+        X = _balanced(left, s, right)
+        return self._at(problem, X, left, s, right, state.iteration + 1)
 
     def _step(self, problem: Problem, state: BUGState) -> BUGState:
         step = float(self.step_size / problem.operator.isometry)
@@ -226,11 +298,14 @@ class BUG(Solver):
         if problem.symmetric:
             core, galerkin = _hermitian(core), _hermitian(galerkin)
         p, s, q = _spectrum(core - step * galerkin, problem.symmetric)
-        kept = self._rank(problem, s)
+        kept = self._rank(problem, s, state, slope)
         left, s = left @ p[:, :kept], s[:kept]
         right = left if problem.symmetric else right @ q[:, :kept]
         X = _balanced(left, s, right)
-        return self._at(problem, X, left, s, right, state.iteration + 1)
+        new = self._at(problem, X, left, s, right, state.iteration + 1)
+        if kept == state.core.size:
+            new.surplus, new.wanted = state.surplus, state.wanted
+        return new
 
     def _basis(self, moved: Array, old: Array) -> Array:
         if not self.adaptive:
@@ -238,12 +313,23 @@ class BUG(Solver):
         # Not more columns than rows.
         return np.linalg.qr(np.hstack([moved, old]))[0]
 
-    def _rank(self, problem: Problem, s: Array) -> int:
+    def _rank(self, problem: Problem, s: Array, state: BUGState, slope: Array) -> int:
         """The smallest rank whose tail is below the tolerance, at least 1."""
         if not self.adaptive:
             return s.size
         squares = np.cumsum(s[::-1].astype(float) ** 2)[::-1]
-        large = int(np.count_nonzero(squares > self.tolerance**2 * squares[0]))
+
+        def above(share: float) -> int:
+            return int(np.count_nonzero(squares > share**2 * squares[0]))
+
+        large = above(self._share)
+        # What the residual of the moment makes of new columns, those of the start among them, is
+        # mostly its own error.
+        old = 0 if state.iteration == 0 else state.core.size
+        if self.tolerance is None and large > old:
+            residual = float(np.linalg.norm(slope)) / float(np.linalg.norm(problem.data))
+            share = ANNEALED[0 if old else 1] * residual
+            large = max(old, above(max(self._share, share)))
         return max(1, min(large, self._cap(problem)))
 
     def factors(self, state: BUGState) -> Factors:
@@ -261,6 +347,31 @@ class BUG(Solver):
         left = state.left_slope * root
         right = left if state.right_slope is None else state.right_slope * root
         return Evaluation(state.value, left, right)
+
+    def stationarity(self, problem: Problem, state: BUGState) -> float | None:
+        """Adaptive: the relative gradient, or the surplus if that calls for a further column.
+
+        Infinite as long as the latter is not known, and at the default `max_rank`.
+        """
+        if not self.adaptive:
+            return None
+        if state.surplus is None or self._at_the_end(problem, state):
+            return float("inf")
+        gradient = self._relative_gradient(problem, state)
+        return max(gradient, state.surplus) if state.wanted else gradient
+
+    def _at_the_end(self, problem: Problem, state: BUGState) -> bool:
+        cap = self._cap(problem)
+        return self.max_rank is None and state.core.size >= cap < problem.max_rank
+
+    def standstill(self, state: BUGState) -> str | None:
+        """The largest rank allowed, if the gradient calls for more."""
+        if not state.wanted:
+            return None
+        return (
+            f"the largest rank allowed, {state.core.size}, while the gradient calls for more: "
+            f"raise max_rank or tolerance"
+        )
 
     def parts(self, state: BUGState) -> Mapping[str, Any]:
         """The rank at the end."""
@@ -281,6 +392,48 @@ def _slope(problem: Problem, X: Factors) -> tuple[float, Array]:
     residual = problem.residual(X)
     value = problem.loss.value(residual) * (0.5 if problem.symmetric else 1.0)
     return value, problem.loss.slope(residual)
+
+
+def _square(a: Array) -> float:
+    return float(np.sum(np.abs(a) ** 2, dtype=float))
+
+
+def _leading(problem: Problem, slope: Array, u: Array, v: Array) -> tuple[Array, float, Array]:
+    """Leading singular triplet p, s, q of ``-(I - U U^H) G (I - V V^H)``, by power iteration.
+
+    For symmetric problems the largest eigenvalue, negative ones as zero.
+    """
+    operator = problem.operator
+    draw = stream(0, "leading pair").standard_normal((len(v), min(BLOCK, len(v))))
+    right = _outside(draw.astype(v.dtype), v)
+
+    def forth(x: Array) -> Array:
+        out = operator.adjoint_right(slope, x)
+        if problem.symmetric:
+            out = 0.5 * (out + operator.adjoint_left(slope, x))
+        return -(out - u @ (u.conj().T @ out))
+
+    def back(x: Array) -> Array:
+        out = forth(x) if problem.symmetric else -operator.adjoint_left(slope, x)
+        return out - v @ (v.conj().T @ out)
+
+    for _ in range(SWEEPS):
+        left = _outside(forth(right), u)
+        right = _outside(back(left), v)
+    if problem.symmetric:
+        values, vectors = np.linalg.eigh(_hermitian(right.conj().T @ forth(right)))
+        p = right @ vectors[:, -1:]
+        return p, max(float(values[-1]), 0.0), p
+    image = forth(right)
+    p, s, qh = np.linalg.svd(image, full_matrices=False)
+    return _outside(p[:, :1], u), float(s[0]), _outside(right @ qh[:1].conj().T, v)
+
+
+def _outside(x: Array, basis: Array) -> Array:
+    """Orthonormal columns for those of x, orthogonal to the basis."""
+    for _ in range(2):
+        x = np.linalg.qr(x - basis @ (basis.conj().T @ x))[0]
+    return x
 
 
 def _balanced(left: Array, core: Array, right: Array) -> Factors:
