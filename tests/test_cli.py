@@ -643,3 +643,100 @@ def test_json_holds_no_nan(cli):
     done = cli("race", *QUICK, "--problem", "sensing", "--solvers", "altmin,gd", "--json")
     assert "NaN" not in done.out
     assert done.json[0]["seconds"] is None
+
+
+# --- reproduce and phase ---
+
+CLAIM = ["xiong2024-symmetric", "--quick", "--set", "max_iter=400", "--workers", 1]
+
+
+def test_reproduce_list(cli, tmp_path):
+    plain = cli("reproduce", "--list")
+    assert plain.code == 0
+    assert "xu2023-kappa" in plain.out
+    rows = cli("reproduce", "--list", "--json").json
+    assert [row["id"] for row in rows] == [c.id for c in ll.reproduce.claims()]
+    assert {"id", "paper", "statement", "cost", "verdict"} <= set(rows[0])
+    assert rows[0]["verdict"] is None
+    assert not names(tmp_path)
+
+
+def test_reproduce_one_claim(cli, tmp_path):
+    done = cli("reproduce", *CLAIM)
+    assert done.code == 0, done.err
+    assert "xiong2024-symmetric: " in done.out
+    folder = tmp_path / "reproduce"
+    assert names(folder) == ["cells", "report.html", "xiong2024-symmetric"]
+    assert names(folder / "xiong2024-symmetric") == [
+        "figure.pdf", "figure.png", "result.json", "table.csv",
+    ]  # fmt: skip
+    page = (folder / "report.html").read_text()
+    assert not re.search(r"""(src|href)\s*=\s*["'](?!data:|#)""", page)
+    result = json.loads((folder / "xiong2024-symmetric" / "result.json").read_text())
+    assert result["fixed"]["max_iter"] == 400
+    again = cli("reproduce", *CLAIM, "--json")
+    assert again.json[0]["checks"] == result["checks"]
+    (row,) = (r for r in cli("reproduce", "--list", "--json").json if r["id"] == CLAIM[0])
+    assert row["verdict"] == result["verdict"]
+
+
+def test_reproduce_strict(cli):
+    wrong = ["xiong2024-symmetric", "--quick", "--set", "alpha=0.002", "--workers", 1]
+    done = cli("reproduce", *wrong)
+    assert done.code == 0
+    assert "not consistent" in done.out
+    assert cli("reproduce", *wrong, "--strict").code == 1
+
+
+def test_reproduce_within_a_budget(cli):
+    done = cli("reproduce", *CLAIM, "--budget", "0s")
+    assert done.code == 130
+    assert "not decided" in done.out
+    assert "runs were not made" in done.out
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        ([], "name claims, or pass --all or --quick"),
+        (["xu2023-kapa"], "no claim named 'xu2023-kapa'; did you mean 'xu2023-kappa'"),
+        (["xu2023-kappa", "--all"], "name claims, or pass --all or --quick"),
+        (["xu2023-kappa", "--set", "m=3"], "no parameter of the claim xu2023-kappa named 'm'"),
+        (["xu2023-kappa", "--set", "n"], "expected NAME=VALUE"),
+        (["xu2023-kappa", "--budget", "soon"], "expected a time such as 90s, 20m or 1h"),
+    ],
+)
+def test_bad_reproductions(cli, args, message, tmp_path):
+    assert message in cli("reproduce", *args).error
+    assert not names(tmp_path)
+
+
+PHASE = [
+    "--x", "oversampling=1,2,4", "--y", "rank=1:2:2", "--repeats", 3, "--max-iter", 50,
+    "--set", "shape=[30, 30]",
+]  # fmt: skip
+
+
+def test_phase(cli, tmp_path):
+    done = cli("phase", *PHASE)
+    assert done.code == 0, done.err
+    assert "oversampling at one half" in done.out
+    assert names(tmp_path / "phase") == ["cells", "phase.npz", "phase.pdf", "phase.png"]
+    diagram = ll.PhaseDiagram.load(tmp_path / "phase" / "phase.npz")
+    assert diagram.share.shape == (2, 3)
+    rows = cli("phase", *PHASE, "--json").json
+    assert [row["rank"] for row in rows] == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["--x", "oversampling"], "expected NAME=FIRST:LAST:COUNT"),
+        (["--x", "oversampling=1:2"], "expected NAME=FIRST:LAST:COUNT"),
+        (["--y", "rnk=1,2"], "no parameter of completion named 'rnk'; did you mean 'rank'"),
+        (["--solver", "altmn"], "did you mean 'altmin'"),
+        (["--option", "ridg=2"], "no option of altmin named 'ridg'"),
+    ],
+)
+def test_bad_phases(cli, args, message):
+    assert message in cli("phase", *args).error

@@ -7,7 +7,14 @@ from typing import Annotated, Any
 
 import numpy as np
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+)
 
 from ..analysis.batch import made
 from ..analysis.phase import PhaseDiagram, phase_transition
@@ -67,7 +74,14 @@ def phase(
         TimeElapsedColumn(),
         console=stderr,
     ) as progress:
-        task = progress.add_task(f"{solver} on {problem}", total=None)
+        # Without a task yet, an error that comes first is one line.
+        tasks: list[TaskID] = []
+
+        def show(done: int, planned: int) -> None:
+            if not tasks:
+                tasks.append(progress.add_task(f"{solver} on {problem}"))
+            progress.update(tasks[0], completed=done, total=planned)
+
         diagram = phase_transition(
             problem,
             make_solver(solver, dict(map(assignment, options or []))),
@@ -81,7 +95,7 @@ def phase(
             folder=out,
             workers=workers,
             budget=None if budget is None else duration(budget),
-            progress=lambda done, planned: progress.update(task, completed=done, total=planned),
+            progress=show,
             rng=seed,
         )
     _print(diagram, json)

@@ -13,6 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from ..errors import InvalidInputError
 from ..reproduce import Claim, ClaimResult, Verdict, claims, run_many
 from ..reproduce._claim import registry
+from ..reproduce._engine import to_json
 from ._choices import assignment, duration
 from ._console import FAILED, INTERRUPTED, print_json, print_table, stderr, stdout
 
@@ -146,7 +147,7 @@ def _last(path: Path) -> str | None:
 
 def _print(results: list[ClaimResult], json: bool) -> None:
     if json:
-        print_json([result.as_dict() for result in results])
+        print_json([to_json(result.as_dict()) for result in results])
         return
     colours = {
         Verdict.CONSISTENT: "green",

@@ -54,7 +54,7 @@ register(
     Claim(
         id="xiong2024-symmetric",
         paper="Xiong, Ding, Du (2024), arXiv:2310.01769",
-        source="Figures 1 and 2a; P4-N1",
+        source="Figure 2a; P4-N1",
         statement="With more columns than the rank, symmetric GD slows down to 1/(2 eta t).",
         settings="ours",
         grid={"columns": [3, 4, 6, 10]},
