@@ -198,11 +198,6 @@ class Unchanged(Stop):
         where = view.solver.standstill(view.state)
         if where is not None:
             return Verdict(Status.STALLED, f"iterates stand still at {where}")
-        if np.isinf(view.stationarity):
-            name = view.solver.info.name
-            return Verdict(
-                Status.STALLED, f"iterates stand still, but {name} cannot vouch for them"
-            )
         return Verdict(
             Status.STALLED,
             f"iterates stand still at a relative gradient of {view.stationarity:.1e}",

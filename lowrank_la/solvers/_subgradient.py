@@ -161,6 +161,11 @@ class SubgradientDescent(Descent):
             state.ratio = previous.ratio
             state.lowest, state.idle = previous.lowest, previous.idle
 
+    def standstill(self, state: DescentState) -> str | None:
+        """Where a schedule of steps ends, whatever is there."""
+        schedule = isinstance(self.rule, Geometric) or self.step_size == "auto"
+        return "the end of the schedule of steps" if schedule else None
+
     def stationarity(self, problem: Problem, state: DescentState) -> float:
         """Distance to the solution relative to X, as the residual tells.
 

@@ -248,6 +248,15 @@ class ThresholdedScaledGD(Solver):
         """
         return float("inf") if state.doubtful else None
 
+    def standstill(self, state: ThresholdedState) -> str | None:
+        """A point that `stationarity` does not trust."""
+        if not state.doubtful:
+            return None
+        return (
+            "a point where outliers may be left or good measurements lost; try another "
+            "`corruption`, or fewer columns"
+        )
+
     def factors(self, state: ThresholdedState) -> Factors:
         """The present factors."""
         return Factors(state.left, state.right)
