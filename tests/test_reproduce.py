@@ -291,6 +291,19 @@ def test_a_claim_in_a_script(tmp_path):
     assert (tmp_path / "out" / "table.csv").read_text().startswith("a,y,y low,y high\n")
 
 
+def test_the_legend_names_oracle_quantities():
+    one = claim(
+        grid={"a": [0.4, 0.5]},
+        cell=lambda p, seed: solve_cell(
+            solver=ll.solvers.make_solver("gd", {"step_size": p.a, "sigma_max": 1.0}), seed=seed
+        ),
+        checks=[],
+    )
+    figure = reproduce.run(one).figure
+    assert figure.legends[0].get_title().get_text() == "oracle: rank, sigma_max"
+    assert reproduce.run(claim()).figure.legends[0].get_title().get_text() == ""
+
+
 def test_overrides():
     assert claim().changed(a=3).grid == {"a": [3]}
     with pytest.raises(UnknownNameError, match="no parameter of the claim test named 'b'"):

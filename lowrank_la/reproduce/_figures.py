@@ -95,7 +95,7 @@ class Curves:
                 if self.panel:
                     ax.set_title(self.panel_names.get(value, f"{self.panel} = {value}"))
             axes[0].set_ylabel(self.y_label or LABELS.get(self.y, self.y))
-            _legend(figure, axes)
+            _legend(figure, axes, runs)
         return figure
 
     def _panel(self, ax: Any, members: list[tuple[Setting, Sequence[Outcome]]]) -> None:
@@ -180,7 +180,7 @@ class Points:
             ax.set_ylabel(self.y_label)
             if self.law is not None:
                 ax.plot([], [], label=self.law_label, **_law_line())
-            _legend(figure, axes)
+            _legend(figure, axes, runs)
         return figure
 
     def _series(self, ax: Any, part: Data, place: int, value: Any) -> None:
@@ -226,7 +226,7 @@ class Custom:
         with style():
             figure, axes = _canvas()
             self.function(axes[0], runs)
-            _legend(figure, axes)
+            _legend(figure, axes, runs)
         return figure
 
 
@@ -241,17 +241,21 @@ def _law_line() -> dict[str, Any]:
     return {"color": "0.1", "linewidth": 0.8, "dashes": (4, 2), "zorder": 5}
 
 
-def _legend(figure: Any, axes: list[Any]) -> None:
+def _legend(figure: Any, axes: list[Any], runs: Runs) -> None:
+    """One legend for all panels; its title names what only the truth could tell the solvers."""
     handles, labels = axes[0].get_legend_handles_labels()
     distinct = dict(zip(labels, handles, strict=True))
-    if distinct:
-        figure.legend(
+    oracle = {name for row in runs.outcomes for o in row for name in o.info.get("oracle", ())}
+    if distinct or oracle:
+        legend = figure.legend(
             distinct.values(),
             distinct.keys(),
+            title=f"oracle: {', '.join(sorted(oracle))}" if oracle else None,
             loc="outside upper left",
             ncols=legend_columns(distinct, figure.get_figwidth()),
             alignment="left",
         )
+        legend.get_title().set_fontsize(8)
 
 
 def _band(outcomes: Sequence[Outcome], x: str, y: str) -> tuple[Array, Array, Array, Array]:

@@ -129,5 +129,5 @@ class Passages:
                 ax.set_title(rf"$\alpha$ = {points[k].alpha:g}")
             axes[0].set_ylabel(r"$\|UU^\top - Z_s\|_F^2 \,/\, \|Z_s\|_F^2$")
             axes[0].set_ylim(bottom=max(0.3 * bottom, 1e-12))
-            _legend(figure, axes)
+            _legend(figure, axes, runs)
         return figure

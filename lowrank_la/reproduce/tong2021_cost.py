@@ -95,7 +95,7 @@ class ThreeAxes:
                 ax.set_yscale("log")
                 ax.set_xlabel(label)
             axes[0].set_ylabel(LABELS["rel_error"])
-            _legend(figure, axes)
+            _legend(figure, axes, runs)
         return figure
 
 
