@@ -100,7 +100,19 @@ def test_gd_rate_is_the_contraction_of_gradient_descent_on_a_factorisation():
     )
 
 
+def test_one_step_rate_is_that_of_the_scalar_recursion():
+    beta, eta = 0.5, 0.1
+    f, g = beta, 1e-3
+    products = []
+    for _ in range(200):
+        f, g = f - eta * f * g * g, g - eta * g * f * f
+        products.append(f * g)
+    expected = theory.one_step_rate(beta, step_size=eta)
+    assert products[-1] / products[-2] == pytest.approx(expected, rel=1e-3)
+
+
 def test_closed_forms():
+    assert theory.small_start_exponent() == 1 / 3
     assert theory.scaledgd_bound(np.array([0, 2]), step_size=0.5)[1] == pytest.approx(0.49)
     assert theory.tubal_exponent() == 21 / 32
     assert theory.one_sided_error(400, 100, 3) == pytest.approx(1.5)

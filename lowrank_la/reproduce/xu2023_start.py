@@ -7,13 +7,15 @@ from typing import Any
 import numpy as np
 
 from ..analysis.cells import Outcome, Solve
-from ..analysis.theory import small_start_iterations
+from ..analysis.theory import small_start_exponent, small_start_iterations
 from ._checks import Check, exponent, increases
 from ._claim import Claim, register
 from ._data import Data, Setting
 from ._figures import Points
 from ._measure import final
 from ._xu2023 import PAPER, norm, scaled, spectrum
+
+POWER = small_start_exponent()
 
 
 def cell(p: Setting, seed: Any) -> Solve:
@@ -103,12 +105,12 @@ register(
         numbers={"error": final()},
         checks=[
             increases("error", "alpha", what="least step of the final error from alpha to alpha"),
-            exponent("error", "alpha", 1 / 3, np.inf, what="power of alpha", law=1 / 3),
+            exponent("error", "alpha", POWER, np.inf, what="power of alpha", law=POWER),
         ],
         drawing=Points(
             x="alpha",
             y="error",
-            law=lambda p, x: x ** (1 / 3),
+            law=lambda p, x: x**POWER,
             law_label=r"$\alpha^{1/3}$",
             x_label=ALPHA,
             y_label="relative error at the end",
