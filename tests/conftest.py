@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+
 import pytest
 
 import lowrank_la as ll
@@ -61,3 +63,11 @@ def robust_completion():
     return ll.problems.robust_completion(
         (50, 40), 2, cond=2, sampling=0.7, corruption=0.1, outlier_scale=0.5, rng=0
     )
+
+
+@pytest.fixture
+def ctrl_c():
+    """Ctrl-C as in a terminal: shells start background jobs with it ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
