@@ -24,13 +24,13 @@ def interrupts() -> Iterator[Callable[[], bool]]:
     def on_interrupt(number: int, frame: Any) -> None:
         if flag.is_set():
             raise KeyboardInterrupt
-        flag.set()
-        if outer is not None:
-            outer.set()
+        for one in flags:
+            one.set()
 
-    on_interrupt.flag = flag  # type: ignore[attr-defined]
-    outer = getattr(before, "flag", None)
-    if outer is not None and outer.is_set():
+    outer: list[threading.Event] = getattr(before, "flags", [])
+    flags = [flag, *outer]
+    on_interrupt.flags = flags  # type: ignore[attr-defined]
+    if any(one.is_set() for one in outer):
         flag.set()
     try:
         signal.signal(signal.SIGINT, on_interrupt)

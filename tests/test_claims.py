@@ -30,8 +30,8 @@ WRONG = [
     # A rank between the one stated and that of the truth.
     ("jin2023-exact", {"columns": 4}),
     ("jin2023-under", {"columns": 4}),
-    # Not the step that the law is told.
-    ("jin2023-times", {"step_size": 0.2}),
+    # From starts of the size of the truth there is no growth to be timed.
+    ("jin2023-times", {"alpha": [0.5, 0.3, 0.1]}),
     # The start is still there.
     ("gu2024-floor", {"max_iter": 2}),
     # Another method, which takes more iterations.

@@ -217,3 +217,21 @@ def test_figure(diagram, tmp_path):
     texts = [text.get_text() for text in ax.get_legend().get_texts()]
     assert any(text.startswith("fit $") for text in texts)
     assert plotting.save_figure(ax, tmp_path / "phase.pdf").exists()
+
+
+def test_one_budget_for_all_stages(diagram):
+    begun = []
+    found = plane(budget=0.0, progress=lambda done, total: begun.append(done))
+    assert not found.complete
+    assert begun == []
+    assert diagram.complete
+
+
+def test_a_plane_without_instances_says_why():
+    with pytest.raises(InvalidInputError, match=r"no instance is possible on this grid.*noise"):
+        plane(fixed={"shape": (40, 40), "empty": "allow", "noise": -1.0})
+
+
+def test_one_name_for_both_axes():
+    with pytest.raises(InvalidInputError, match="both axes are rank"):
+        plane(x={"rank": [1, 2]})

@@ -18,7 +18,7 @@ import lowrank_la as ll
 from lowrank_la import reproduce
 from lowrank_la.analysis.batch import Batch
 from lowrank_la.analysis.cells import Call, Outcome, Solve, key_of, recall
-from lowrank_la.errors import InvalidInputError, UnknownNameError
+from lowrank_la.errors import InvalidInputError, InvalidTypeError, UnknownNameError
 from lowrank_la.reproduce import Check, Claim, Curves, Data, Setting, Verdict
 from lowrank_la.reproduce._checks import (
     between,
@@ -405,3 +405,91 @@ def test_killed_and_run_again_gives_the_same_file(tmp_path):
     assert comparable(broken / "reproduce" / QUICK[0] / "result.json") == first
     after = {p.name: p.stat().st_mtime_ns for p in cells.glob("*.npz")}
     assert all(after[name] == stamp for name, stamp in kept.items()), "a finished cell ran again"
+
+
+def stop_after(cells, count, process, what):
+    """Send a signal once so many cells are stored."""
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and len(list(cells.glob("*.npz"))) < count:
+        time.sleep(0.005)
+    time.sleep(0.05)
+    os.killpg(process.pid, what)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_ctrl_c_stores_no_half_run(tmp_path, ctrl_c, workers):
+    """A terminal sends it to all processes; what is stored must be whole runs."""
+    args = ["xiong2024-symmetric", "--set", "max_iter=2000", "--workers", workers]
+    process = command(*args, cwd=tmp_path, start_new_session=True)
+    cells = tmp_path / "reproduce" / "cells"
+    stop_after(cells, 2, process, signal.SIGINT)
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 130, err
+    stored = [recall(path) for path in cells.glob("*.npz")]
+    assert stored
+    for outcome in stored:
+        assert outcome.info["status"] == "BUDGET"
+        assert outcome.info["n_iter"] == 2000
+
+
+def test_functions_without_a_name_are_refused():
+    with pytest.raises(InvalidTypeError, match="functions of a module"):
+        key_of(Call(lambda a: {"y": a}, {"a": 1}), "")
+
+    def local(a):
+        return {"y": a}
+
+    with pytest.raises(InvalidTypeError, match="functions of a module"):
+        key_of(Call(local, {"a": 1}), "")
+
+
+def test_an_edited_function_is_another_cell():
+    spaces = [{}, {}, {}]
+    bodies = ("return {'y': 1.0 * a}", "return {'y': 2.0 * a}", "return {'y': 1.0 * a}")
+    for space, body in zip(spaces, bodies, strict=True):
+        exec(f"def measure(a):\n    {body}", space)
+        space["measure"].__module__ = "somewhere"
+    keys = [key_of(Call(space["measure"], {"a": 1}), "") for space in spaces]
+    assert keys[0] == keys[2] != keys[1]
+
+
+def test_agreement_needs_two_points():
+    one = data([[1.0, 1.1, 0.9]], k=[1])
+    assert judged(spread("y", 2, what=""), one) == {Verdict.NOT_DECIDED}
+    signs = data([[1.0] * 3, [-1.0] * 3], k=[1, 2])
+    assert judged(spread("y", 2, what=""), signs) == {Verdict.NOT_DECIDED}
+
+
+def test_a_number_that_fails_decides_nothing():
+    broken = claim(numbers={"y": lambda o, p: o["nothing"][0]})
+    result = reproduce.run(broken)
+    assert result.verdict is Verdict.NOT_DECIDED
+    assert "KeyError" in result.why
+
+
+def test_settings_that_leave_nothing():
+    with pytest.raises(InvalidInputError, match="a needs at least one value"):
+        claim().changed(a=[])
+    with pytest.raises(InvalidInputError, match="repeats"):
+        claim().changed(repeats=0)
+
+
+def test_other_condition_numbers():
+    cells = reproduce._claim.registry["xu2023-kappa"].changed(kappa=[4.5, 10]).cells()
+    assert 0 < cells[1].start_options["init_scale"] < cells[0].start_options["init_scale"] < 1e-16
+
+
+def dying(**parameters):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")
+def test_a_process_that_dies_takes_no_other_cell_with_it():
+    batch = Batch(workers=2)
+    good = [solve_cell(seed=seed) for seed in range(4)]
+    bad = Call(dying, {})
+    assert batch.run([good[0], bad, *good[1:]])
+    assert batch.outcomes[batch.key(bad)] == "a process died while it ran"
+    whole = [not isinstance(batch.outcomes[batch.key(cell)], str) for cell in good]
+    assert sum(whole) >= 2

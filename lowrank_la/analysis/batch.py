@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from importlib import metadata
 from multiprocessing import get_context
 from pathlib import Path
@@ -35,6 +37,7 @@ class Batch:
         self.workers = _check.count(workers, "workers", low=1)
         self.folder = None if folder is None else made(Path(folder) / "cells")
         self.outcomes: dict[str, Outcome | str] = {}
+        self._running: Iterable[str] = ()
         self._version = metadata.version("lowrank_la")
 
     def key(self, cell: Cell) -> str:
@@ -84,10 +87,22 @@ class Batch:
                 for key, cell in pending.items():
                     if stop():
                         return False
-                    self._take(key, _execute(cell, self._path(key)), done)
+                    try:
+                        outcome = _execute(cell, self._path(key))
+                    except KeyboardInterrupt:
+                        return False
+                    self._take(key, outcome, done)
                 return True
-            with _pool(self.workers) as pool:
-                return self._drain(pool, pending, stop, done)
+            while pending:
+                try:
+                    with _pool(self.workers) as pool:
+                        return self._drain(pool, pending, stop, done)
+                except BrokenProcessPool:
+                    # A process was killed, and took with it what the others were at.
+                    for key in self._running:
+                        self._take(key, "a process died while it ran", done)
+                pending = {k: c for k, c in pending.items() if k not in self.outcomes}
+            return True
 
     def _drain(
         self,
@@ -98,6 +113,7 @@ class Batch:
     ) -> bool:
         queue = list(reversed(pending))
         running: dict[Future[Any], str] = {}
+        self._running = running.values()
         while True:
             # Few at a time, so that a stop has little to wait for.
             while queue and len(running) <= self.workers and not stop():
@@ -107,7 +123,8 @@ class Batch:
                 return not queue
             ended, _ = wait(running, return_when=FIRST_COMPLETED, timeout=0.5)
             for future in ended:
-                self._take(running.pop(future), future.result(), done)
+                outcome = future.result()
+                self._take(running.pop(future), outcome, done)
 
     def _path(self, key: str) -> Path | None:
         return None if self.folder is None else self.folder / f"{key}.npz"
@@ -138,7 +155,9 @@ def _pool(workers: int) -> Iterator[Executor]:
     before = {name: os.environ.get(name) for name in ONE_THREAD}
     os.environ.update(dict.fromkeys(ONE_THREAD, "1"))
     try:
-        with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        with ProcessPoolExecutor(
+            workers, mp_context=get_context("spawn"), initializer=_leave_ctrl_c_to_the_parent
+        ) as pool:
             yield pool
     finally:
         for name, value in before.items():
@@ -146,6 +165,12 @@ def _pool(workers: int) -> Iterator[Executor]:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
+
+
+def _leave_ctrl_c_to_the_parent() -> None:
+    """Terminals send it to all processes; the one that hands out the work knows what to do."""
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
 
 
 def made(folder: Path) -> Path:

@@ -6,20 +6,21 @@ import hashlib
 import json
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, is_dataclass
 from functools import lru_cache, partial
 from pathlib import Path
+from types import CodeType
 from typing import Any, Protocol
 
 import numpy as np
 
 from .._typing import Array
 from ..driver import solve
-from ..errors import FileFormatError, LowRankWarning
+from ..errors import FileFormatError, InvalidTypeError, LowRankWarning
 from ..initial import STARTS
 from ..problem import Instance, Recipe
 from ..problems import build
-from ..result import pack_options
+from ..result import Status, pack_options
 from ..solvers import Solver
 from ..stopping import Stop
 from ..storage import read, save
@@ -27,7 +28,7 @@ from ..storage import read, save
 __all__ = ["Call", "Cell", "Outcome", "Solve"]
 
 # Part of every key: raise it when stored cells of an older engine must not be used.
-REVISION = 1
+REVISION = 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -165,6 +166,9 @@ class Solve:
                 observe=self.observe(instance) if callable(self.observe) else list(self.observe),
                 rng=self.seed,
             )
+        if result.status is Status.INTERRUPTED:
+            # What there is of the run must not pass for all of it.
+            raise KeyboardInterrupt
         columns = {name: result.trace[name] for name in result.trace if name != "seconds"}
         facts = {
             "status": result.status.name,
@@ -211,11 +215,40 @@ class Call:
         return {name: np.atleast_1d(np.asarray(value)) for name, value in found.items()}, {}
 
 
-def _name(function: Any) -> str:
+def _name(function: Any) -> Any:
+    """A function by its name and its code, so that an edited one is another.
+
+    Functions that it calls are not looked at.
+
+    Raises
+    ------
+    InvalidTypeError
+        For anything but a function of a module, or a partial of one: others can neither be
+        sent to a process nor told apart by a name.
+    """
     if isinstance(function, partial):
-        given = [*map(repr, function.args), *(f"{k}={v!r}" for k, v in function.keywords.items())]
-        return f"{_name(function.func)}({', '.join(given)})"
-    return f"{function.__module__}.{function.__qualname__}"
+        return [_name(function.func), list(function.args), dict(function.keywords)]
+    code = getattr(function, "__code__", None)
+    name = f"{getattr(function, '__module__', '?')}.{getattr(function, '__qualname__', '?')}"
+    if code is None or "<" in name or hasattr(function, "__self__") or function.__closure__:
+        raise InvalidTypeError(
+            f"a cell takes functions of a module, or partials of them, got {function!r}; lambdas "
+            f"and functions inside others have no name of their own"
+        )
+    return [name, _digest(code), repr(function.__defaults__), repr(function.__kwdefaults__)]
+
+
+def _digest(code: CodeType) -> str:
+    inner = []
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            inner.append(_digest(constant))
+        else:
+            # The order of a set changes from one process to the next.
+            kind = isinstance(constant, frozenset)
+            inner.append(repr(sorted(map(repr, constant)) if kind else constant))
+    text = repr((code.co_code, inner, code.co_names, code.co_varnames))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def key_of(cell: Cell, version: str) -> str:
@@ -232,6 +265,8 @@ def _plain(value: Any) -> Any:
         return value.item()
     if isinstance(value, tuple):
         return list(value)
+    if is_dataclass(value):
+        return repr(value)
     raise TypeError(f"{value!r} cannot be part of a cell's name")
 
 
@@ -247,6 +282,6 @@ def recall(path: Path) -> Outcome | None:
         header, arrays = read(path)
     except FileFormatError:
         return None
-    if header.get("kind") != "cell":
+    if header.get("kind") != "cell" or not {"info", "seconds"} <= set(header):
         return None
     return Outcome(arrays, header["info"], header["seconds"])

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import inspect
+import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from ..errors import (
     LowRankError,
     unknown_name,
 )
+from ..initial import STARTS
 from ..problem import Recipe
 from ..problems import problem_info
 from ..solvers import Solver, make_solver
@@ -54,6 +56,8 @@ class PhaseDiagram:
         Solver and problem.
     target : float
         Relative error that counts as success.
+    complete : bool
+        False if Ctrl-C or the budget ended the measurement.
     """
 
     x_name: str
@@ -65,6 +69,7 @@ class PhaseDiagram:
     possible: Array
     label: str
     target: float
+    complete: bool = True
 
     @property
     def share(self) -> Array:
@@ -169,6 +174,7 @@ class PhaseDiagram:
             "names": [self.x_name, self.y_name],
             "label": self.label,
             "target": self.target,
+            "complete": self.complete,
         }
         arrays = {n: getattr(self, n) for n in ("x", "y", "successes", "trials", "possible")}
         return save(path, header, arrays)
@@ -187,7 +193,14 @@ class PhaseDiagram:
             raise FileFormatError(f"{path} holds a {header.get('kind')}, not a phase diagram")
         with unpacking(path):
             x_name, y_name = header["names"]
-            return cls(x_name, y_name, **arrays, label=header["label"], target=header["target"])
+            return cls(
+                x_name,
+                y_name,
+                **arrays,
+                label=header["label"],
+                target=header["target"],
+                complete=header["complete"],
+            )
 
     def __repr__(self) -> str:
         return (
@@ -274,6 +287,8 @@ def phase_transition(
     >>> diagram.share.shape
     (2, 3)
     """
+    if start is not None and start not in STARTS:
+        raise unknown_name("start", start, STARTS)
     plane = _Plane(
         problem=problem,
         solver=make_solver(solver),
@@ -323,6 +338,8 @@ class _Plane:
         shape = self.y[1].size, self.x[1].size
         self.trials, self.successes = np.zeros(shape, int), np.zeros(shape, int)
         self.possible = np.ones(shape, bool)
+        if self.x[0] == self.y[0]:
+            raise InvalidInputError(f"both axes are {self.x[0]}")
         known = {*inspect.signature(problem_info(self.problem).make).parameters, *RUN_PARAMETERS}
         for name in (self.x[0], self.y[0], *self.fixed):
             if self.derive is None and name not in known:
@@ -354,13 +371,14 @@ class _Plane:
     def measure(
         self, budget: float | None, progress: Callable[[int, int], None] | None
     ) -> PhaseDiagram:
+        end = None if budget is None else time.monotonic() + budget
         few = max(1, self.repeats // 3)
         step = 1
         while 4 * step < max(self.trials.shape):
             step *= 2
         wanted = np.zeros(self.trials.shape, int)
         wanted[np.ix_(_every(self.y[1].size, step), _every(self.x[1].size, step))] = few
-        whole = self.run(wanted, budget, progress)
+        whole = self.run(wanted, end, progress)
         while whole and step > 1:
             step //= 2
             rows, columns = _every(self.y[1].size, step), _every(self.x[1].size, step)
@@ -369,15 +387,15 @@ class _Plane:
             fine[np.ix_(rows, columns)] = few
             # Blocks twice the new step wide that hold a border are looked at more closely.
             wanted = np.maximum(wanted, np.where(_near(mixed, step), fine, 0))
-            whole = self.run(wanted, budget, progress)
+            whole = self.run(wanted, end, progress)
         if whole:
             border = _near(_mixed(self.diagram().share), 1)
             wanted = np.where(border, self.repeats, wanted)
-            self.run(wanted, budget, progress)
-        return self.diagram()
+            whole = self.run(wanted, end, progress)
+        return replace(self.diagram(), complete=whole)
 
     def run(
-        self, wanted: Array, budget: float | None, progress: Callable[[int, int], None] | None
+        self, wanted: Array, end: float | None, progress: Callable[[int, int], None] | None
     ) -> bool:
         cells = {
             (row, column, repeat): self.cell(row, column, repeat)
@@ -392,8 +410,10 @@ class _Plane:
             if progress is not None:
                 progress(ended, len(cells))
 
-        whole = self.batch.run(cells.values(), budget=budget, done=count)
+        left = None if end is None else end - time.monotonic()
+        whole = self.batch.run(cells.values(), budget=left, done=count)
         self.trials[...], self.successes[...] = 0, 0
+        reason = ""
         for (row, column, _), cell in cells.items():
             outcome = self.batch.outcomes.get(self.batch.key(cell))
             if isinstance(outcome, Outcome):
@@ -403,6 +423,9 @@ class _Plane:
                 if not outcome.startswith(InvalidInputError.__name__):
                     raise LowRankError(f"{cell.recipe}: {outcome}")
                 self.possible[row, column] = False
+                reason = outcome
+        if cells and not self.possible[wanted > 0].any():
+            raise InvalidInputError(f"no instance is possible on this grid: {reason}")
         return whole
 
     def diagram(self) -> PhaseDiagram:

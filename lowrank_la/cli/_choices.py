@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import json
 import re
@@ -115,10 +116,11 @@ def assignment(text: str) -> tuple[str, Any]:
     name, equals, value = text.partition("=")
     if not equals or not name:
         raise InvalidInputError(f"expected NAME=VALUE, got {text!r}")
-    try:
-        return name, json.loads(value)
-    except json.JSONDecodeError:
-        return name, value
+    for candidate in (value, f"[{value}]"):
+        # A list of numbers may be written without its brackets.
+        with contextlib.suppress(json.JSONDecodeError):
+            return name, json.loads(candidate)
+    return name, value
 
 
 def duration(text: str) -> float:

@@ -59,6 +59,8 @@ def phase(
 
     Finished runs are kept and used again, so that a measurement that was broken off goes on.
     """
+    if fit not in (None, "power", "linear"):
+        raise InvalidInputError(f"--fit must be power or linear, got {fit!r}")
     (x_name, x_values), (y_name, y_values) = axis(x), axis(y)
     fixed = {k: v for k, v in DEFAULTS.get(problem, {}).items() if k not in ("rank", "sampling")}
     if problem == "completion":

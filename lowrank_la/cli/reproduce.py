@@ -90,6 +90,8 @@ def reproduce(
     (stderr if json else stdout).print(f"written: {path}", markup=False, soft_wrap=True)
     if any(result.runs is None and "not made" in result.why for result in results):
         raise typer.Exit(INTERRUPTED)
+    if any(result.runs is None for result in results):
+        raise typer.Exit(FAILED)
     if strict and any(result.verdict is not Verdict.CONSISTENT for result in results):
         raise typer.Exit(FAILED)
 

@@ -170,6 +170,9 @@ def spread(number: str, high: float, *, what: str, relative: bool = True, **wher
 
     def statistic(data: Data) -> float:
         values = (data.where(**where) if where else data).mean(number)
+        if values.size < 2 or (relative and np.min(values) <= 0):
+            # One point agrees with itself, and a ratio of signs says nothing.
+            return float("nan")
         if relative:
             return float(np.max(values) / np.min(values))
         return float(np.max(values) - np.min(values))

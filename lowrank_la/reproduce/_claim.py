@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import _check
 from .._random import seed_of, stream
 from .._registry import Registry
 from ..analysis.cells import Cell, Outcome
@@ -109,9 +110,11 @@ class Claim:
         grid, fixed, repeats = dict(self.grid), dict(self.fixed), self.repeats
         for name, value in overrides.items():
             if name == "repeats":
-                repeats = int(value)
+                repeats = _check.count(value, "repeats", low=1)
             elif name in grid:
                 grid[name] = list(value) if isinstance(value, (list, tuple)) else [value]
+                if not grid[name]:
+                    raise InvalidInputError(f"{name} needs at least one value")
             elif name in fixed:
                 fixed[name] = value
             else:

@@ -229,22 +229,28 @@ class _Work:
         if missing or failed is not None:
             why = failed or f"{missing} of {len(keys)} runs were not made"
             return ClaimResult(claim, None, (), Verdict.NOT_DECIDED, why, seconds)
-        points = claim.points()
-        by_point = [done[k :: len(points)] for k in range(len(points))]
-        with np.errstate(all="ignore"):
-            numbers = {
-                name: np.array(
-                    [
-                        [float(number(outcome, point)) for outcome in row]
-                        for point, row in zip(points, by_point, strict=True)
-                    ]
+        try:
+            points = claim.points()
+            by_point = [done[k :: len(points)] for k in range(len(points))]
+            with np.errstate(all="ignore"):
+                numbers = {
+                    name: np.array(
+                        [
+                            [float(number(outcome, point)) for outcome in row]
+                            for point, row in zip(points, by_point, strict=True)
+                        ]
+                    )
+                    for name, number in claim.numbers.items()
+                }
+                data = Data(points, numbers)
+                findings = tuple(
+                    check.judge(data, deterministic=claim.deterministic)
+                    for check in claim.all_checks
                 )
-                for name, number in claim.numbers.items()
-            }
-            data = Data(points, numbers)
-            findings = tuple(
-                check.judge(data, deterministic=claim.deterministic) for check in claim.all_checks
-            )
+        except Exception as error:
+            # A claim that cannot be judged must not take the others with it.
+            why = f"{type(error).__name__}: {error}"
+            return ClaimResult(claim, None, (), Verdict.NOT_DECIDED, why, seconds)
         verdict, why = overall(list(findings))
         return ClaimResult(claim, Runs(data, by_point), findings, verdict, why, seconds)
 

@@ -19,6 +19,8 @@ def columns(diagram: PhaseDiagram) -> dict[str, Array]:
     Where no cell of a row reaches one half the border is infinite: what is asked for is more
     than was tried.
     """
+    if not diagram.complete:
+        raise KeyboardInterrupt
     border = diagram.border(draws=2)[0]
     share = diagram.share
     border[np.nanmax(share, axis=1) < 0.5] = np.inf

@@ -15,7 +15,14 @@ from ._data import Setting
 PAPER = "Xu, Shen, Chi, Ma (2023), arXiv:2302.01186"
 TRUE_RANK = 3
 # Small enough that redundant columns never grow to the size of lambda.
-ALPHA = {1: 1e-12, 2: 1e-14, 3: 1e-16, 4: 1e-20, 5: 1e-24, 7: 1e-30}
+DECADES = {1: -12.0, 2: -14.0, 3: -16.0, 4: -20.0, 5: -24.0, 7: -30.0}
+
+
+def small_start(kappa: float) -> float:
+    """A scale of the start that is small enough at this condition number of the factor."""
+    known = list(DECADES)
+    beyond = 3.0 * max(0.0, kappa - known[-1])
+    return float(10 ** (np.interp(kappa, known, list(DECADES.values())) - beyond))
 
 
 def spectrum(kappa: float) -> list[float]:

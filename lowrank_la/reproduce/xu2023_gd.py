@@ -15,7 +15,7 @@ from ._claim import Claim, register
 from ._data import Data, Setting
 from ._figures import Points
 from ._measure import iterations_to
-from ._xu2023 import ALPHA, PAPER, iterations_between, scaled
+from ._xu2023 import PAPER, iterations_between, scaled, small_start
 
 GD_ALPHA = 1e-10
 
@@ -23,7 +23,7 @@ GD_ALPHA = 1e-10
 def cell(p: Setting, seed: Any) -> Solve:
     """ScaledGD(lambda), or GD with the step eta / sigma_1 from a start as small."""
     if p.solver == "scaledgd_lambda":
-        return scaled(p, seed, alpha=ALPHA[p.kappa], target=1e-5)
+        return scaled(p, seed, alpha=small_start(p.kappa), target=1e-5)
     gd = make_solver("gd", {"step_size": p.step_size, "sigma_max": 1.0})
     return replace(scaled(p, seed, alpha=GD_ALPHA, target=1e-5), solver=gd)
 

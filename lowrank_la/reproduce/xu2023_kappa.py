@@ -11,12 +11,12 @@ from ._claim import Claim, register
 from ._data import Setting
 from ._figures import Curves
 from ._measure import iterations_to, rate
-from ._xu2023 import ALPHA, PAPER, scaled
+from ._xu2023 import PAPER, scaled, small_start
 
 
 def cell(p: Setting, seed: Any) -> Solve:
     """A start so small that the error can fall to 1e-11."""
-    return scaled(p, seed, alpha=ALPHA[p.kappa], target=1e-11)
+    return scaled(p, seed, alpha=small_start(p.kappa), target=1e-11)
 
 
 small = register(

@@ -13,13 +13,13 @@ from ._claim import Claim, register
 from ._data import Data, Setting
 from ._figures import Points
 from ._measure import final
-from ._xu2023 import ALPHA, PAPER, TRUE_RANK, norm, scaled
+from ._xu2023 import PAPER, TRUE_RANK, norm, scaled, small_start
 
 
 def cell(p: Setting, seed: Any) -> Solve:
     """Noise of standard deviation sigma / sqrt(m) on each measurement."""
     m = p.per_row * p.n * TRUE_RANK
-    return scaled(p, seed, alpha=ALPHA[p.kappa], noise=p.noise / np.sqrt(m))
+    return scaled(p, seed, alpha=small_start(p.kappa), noise=p.noise / np.sqrt(m))
 
 
 def law(p: Setting, noise: float) -> float:

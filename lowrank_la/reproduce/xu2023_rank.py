@@ -11,13 +11,13 @@ from ._claim import Claim, register
 from ._data import Setting
 from ._figures import Curves
 from ._measure import at, iterations_to
-from ._xu2023 import ALPHA, PAPER, instance, scaled
+from ._xu2023 import PAPER, instance, scaled, small_start
 
 
 def cell(p: Setting, seed: Any) -> Solve:
     """ScaledGD(lambda) from a small start, PrecGD from a spectral one."""
     if p.solver == "scaledgd_lambda":
-        return scaled(p, seed, alpha=ALPHA[p.kappa], target=1e-10)
+        return scaled(p, seed, alpha=small_start(p.kappa), target=1e-10)
     return Solve(
         recipe=instance(p, seed),
         solver=make_solver("precgd", {"step_size": p.step_size}),
