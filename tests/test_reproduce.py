@@ -67,6 +67,17 @@ def test_bootstrap_covers_and_is_repeatable():
     assert again == (value, low, high)
 
 
+@pytest.mark.parametrize(("repeats", "coverage"), [(3, 0.77), (5, 0.86), (10, 0.91)])
+def test_coverage_of_few_repeats_is_what_the_docs_say(repeats, coverage):
+    rng = np.random.default_rng(1)
+    hits = 0
+    for _ in range(300):
+        sample = data([rng.standard_normal(repeats)], k=[1])
+        _, low, high = bootstrap(sample, lambda d: float(np.mean(d.numbers["y"])), draws=200)
+        hits += low <= 0.0 <= high
+    assert hits / 300 == pytest.approx(coverage, abs=0.06)
+
+
 @pytest.mark.parametrize(
     ("values", "verdict"),
     [

@@ -52,8 +52,8 @@ register(
         ),
         seconds=6,
         notes=(
-            "The runs start at the leading eigenvectors of the averaged products. From those of "
-            "the zero-filled matrix itself one in five ends in a local minimum at rank 1."
+            "The runs start at the leading eigenvectors of the averaged products; from those of "
+            "the zero-filled matrix itself some end in a local minimum at rank 1."
         ),
     )
 )
