@@ -65,9 +65,9 @@ def robust_completion():
     )
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def ctrl_c():
-    """Ctrl-C as in a terminal: shells start background jobs with it ignored."""
+    """Ctrl-C as in a terminal, in every test: shells start background jobs with it ignored."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)

@@ -468,7 +468,7 @@ def test_ctrl_c_while_a_start_is_computed(sensing):
 
 
 @posix
-def test_a_second_ctrl_c_is_not_held_back(sensing, ctrl_c):
+def test_a_second_ctrl_c_is_not_held_back(sensing):
     def progress(instance, solver, what):
         if isinstance(what, Run):
             os.kill(os.getpid(), signal.SIGINT)

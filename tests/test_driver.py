@@ -488,7 +488,7 @@ def test_ctrl_c_is_not_lost_to_a_budget_that_ends_at_the_same_look(sensing):
 
 
 @posix
-def test_a_second_ctrl_c_raises(sensing, ctrl_c):
+def test_a_second_ctrl_c_raises(sensing):
     with pytest.raises(KeyboardInterrupt):
         ll.solve(sensing, "gd", tol=0, max_iter=10**6, callback=send_interrupt_at(5, times=2))
     # And the handler of before is back.

@@ -429,7 +429,7 @@ def stop_after(cells, count, process, what):
 
 @pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")
 @pytest.mark.parametrize("workers", ["1", "2"])
-def test_ctrl_c_stores_no_half_run(tmp_path, ctrl_c, workers):
+def test_ctrl_c_stores_no_half_run(tmp_path, workers):
     """A terminal sends it to all processes; what is stored must be whole runs."""
     args = ["xiong2024-symmetric", "--set", "max_iter=2000", "--workers", workers]
     process = command(*args, cwd=tmp_path, start_new_session=True)

@@ -312,8 +312,6 @@ def compare(
     seed = seed_of(rng)
     labelled, contenders = _labelled_instances(instances), _labelled_solvers(solvers)
     _refuse_misspelt(start, observe)
-    for instance in labelled.values():
-        _warn_if_underdetermined(instance, contenders, rank, start, init_scale)
     tasks = [
         _Task(
             instance=redrawn,
@@ -334,6 +332,8 @@ def compare(
         for name, solver in contenders.items()
     ]
     with interrupts() as interrupted:
+        for instance in labelled.values():
+            _warn_if_underdetermined(instance, contenders, rank, start, init_scale)
         if executor is None:
             # After Ctrl-C the pairs that are left do not run; the race keeps what there is.
             runs = [_run(task, progress) for task in tasks if not interrupted()]
@@ -503,15 +503,19 @@ def _warn_if_underdetermined(
     if rank is None and isinstance(instance, Instance):
         rank = instance.truth.factors.rank
     if rank is not None:
-        begin = start
-        if callable(start):
-            # Only its size matters here.
-            begin = start_from(problem, start, rank, init_scale=None, rng=0)
-        found = {
-            underdetermined(problem, rank, solver, begin, init_scale=init_scale)
-            for solver in solvers.values()
-        }
-        for few in found - {None}:
+
+        def warnings_with(begin: Any) -> set[str]:
+            found = {
+                underdetermined(problem, rank, solver, begin, init_scale=init_scale)
+                for solver in solvers.values()
+            }
+            return {one for one in found if one is not None}
+
+        found = warnings_with(None if callable(start) else start)
+        if found and callable(start):
+            # A function may cost as much as a solve, and only its size matters here.
+            found = warnings_with(start_from(problem, start, rank, init_scale=None, rng=0))
+        for few in found:
             warnings.warn(str(few), UnderdeterminedWarning, stacklevel=3)
 
 
