@@ -1,0 +1,188 @@
+"""Starts from data that may hold outliers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .. import _check
+from .._grid import grid_of, median_modulus
+from .._typing import Array
+from ..errors import IncompatibleError, InvalidInputError
+from ..factors import Factors
+from ..problem import Problem
+from ._spectral import spectral, spectral_rank
+
+# Median modulus of a standard Gaussian, and how many standard deviations are kept of data that
+# may hold outliers.
+MEDIAN, TAIL = 0.6744897501960817, 3.0
+
+
+def thresholded(
+    problem: Problem, rank: int, *, corruption: float | None = None, rng: Any = 0
+) -> Factors:
+    """Spectral start from data whose largest entries are left out: robust PCA.
+
+    What is among the ``floor(alpha k)`` largest moduli of the k measurements of its row, and
+    among those of its column, counts as zero (Tong, Ma, Chi 2021, equation 13).
+
+    Parameters
+    ----------
+    problem : Problem
+        A problem whose operator observes entries.
+    rank : int
+        Number of columns of the factors.
+    corruption : float, optional
+        The share alpha. Default: 0.3, but only moduli above 15 times the median count.
+    rng : int, Generator or None
+        Start vector of the Lanczos iteration.
+
+    Returns
+    -------
+    Factors
+
+    Raises
+    ------
+    IncompatibleError
+        If the operator does not observe single entries.
+    """
+    grid = grid_of(problem.operator)
+    if grid is None:
+        raise IncompatibleError(
+            f"the start 'thresholded' needs an operator that observes single entries, which "
+            f"{type(problem.operator).__name__} does not; use start='spectral'"
+        )
+    data = problem.data
+    if corruption is None:
+        left_out = grid.outstanding(data, 0.3) & (np.abs(data) > 15 * median_modulus(data))
+    else:
+        share = _check.number(corruption, "corruption", low=0.0, high=0.5)
+        left_out = grid.outstanding(data, share)
+    kept = np.where(left_out, 0, data)
+    return spectral(problem.replace(data=kept.astype(data.dtype)), rank, rng=rng)
+
+
+def _deviation(data: Array) -> float:
+    """Standard deviation of Gaussian data among outliers, from the median modulus."""
+    size = np.abs(data)
+    # Where most data vanish, those that do not have to do.
+    return float(np.median(size) or np.median(size[size > 0])) / MEDIAN
+
+
+def frobenius_estimate(problem: Problem) -> float:
+    """``|X|_F`` as the median modulus of the data tells it: outliers may be among them.
+
+    Exact in the mean for Gaussian measurements; outliers of share p raise it, by half for
+    p = 0.3.
+
+    Parameters
+    ----------
+    problem : Problem
+        The problem; operator and data are used.
+
+    Returns
+    -------
+    float
+    """
+    return _deviation(problem.data) * float(np.sqrt(problem.data.size / problem.operator.isometry))
+
+
+def truncated(problem: Problem, rank: int, *, keep: float | None = None, rng: Any = 0) -> Factors:
+    """Spectral start from the smaller measurements only, for data with outliers.
+
+    Measurements of large modulus count as zero (Tong, Ma, Chi 2021b). That makes the matrix
+    too small, by a factor that depends on outliers and operator; it is then scaled such that
+    the sum of the moduli of the residual is least.
+
+    Parameters
+    ----------
+    problem : Problem
+        The problem.
+    rank : int
+        Number of columns of the factors.
+    keep : float, optional
+        Share of the measurements to keep, those of the smallest modulus: one minus the share
+        of outliers, if that is known. Default: all up to three standard deviations, with the
+        standard deviation from the median, which up to half of outliers do not spoil.
+    rng : int, Generator or None
+        Start vector of the Lanczos iteration.
+
+    Returns
+    -------
+    Factors
+    """
+    size = np.abs(problem.data)
+    if keep is None:
+        limit = TAIL * _deviation(problem.data)
+    else:
+        keep = _check.number(keep, "keep", low=0.0, high=1.0)
+        count = max(1, int(np.ceil(keep * size.size)))
+        limit = float(np.partition(size, count - 1)[count - 1])
+    kept = np.where(size <= limit, problem.data, 0)
+    if not kept.any():
+        raise InvalidInputError(
+            f"keep={keep:g} leaves no measurement that is not zero; keep more of them"
+        )
+    found = spectral(problem.replace(data=kept.astype(problem.data.dtype)), rank, rng=rng)
+    return _scaled_to_fit(problem, found)
+
+
+def sign_spectral(
+    problem: Problem, rank: int, *, init_scale: float | None = None, rng: Any = 0
+) -> Factors:
+    """Spectral start from the signs of the data, which outliers can do no more than flip.
+
+    Leading singular vectors of ``A*(sign(y))``, with factors in proportion to the square
+    roots of the singular values, which for Gaussian measurements are those of X up to a
+    common factor; negative eigenvalues as zero for symmetric problems (Ma, Fattahi 2023).
+    Data that are all positive have no signs to go by: use `truncated`.
+
+    Parameters
+    ----------
+    problem : Problem
+        The problem.
+    rank : int
+        Number of columns of the factors; it may be larger than that of the matrix.
+    init_scale : float, optional
+        The paper's alpha: the factors have spectral norm ``init_scale sqrt(s)``, with s an
+        estimate of the norm of the matrix. Default: such that the sum of the moduli of the
+        residual is least.
+    rng : int, Generator or None
+        Start vector of the Lanczos iteration.
+
+    Returns
+    -------
+    Factors
+    """
+    rank = spectral_rank(problem, rank)
+    signs = np.sign(problem.data).astype(problem.data.dtype)
+    found = spectral(problem.replace(data=signs), rank, rng=rng)
+    if init_scale is None:
+        return _scaled_to_fit(problem, found)
+    init_scale = _check.number(init_scale, "init_scale", low=0.0)
+    top = float(np.linalg.norm(found.left, 2))
+    if top == 0.0:
+        return found
+    return _times(found, init_scale**2 * frobenius_estimate(problem) / top**2)
+
+
+def _scaled_to_fit(problem: Problem, X: Factors) -> Factors:
+    """The multiple of X with the least ``|A(X) - y|_1``, if it is positive: a weighted median."""
+    measured = problem.operator.forward(X)
+    weights = np.abs(measured)
+    seen = weights > 0
+    if not seen.any():
+        return X
+    weights, measured = weights[seen], measured[seen]
+    ratios = (problem.data[seen] * measured.conj()).real / weights**2
+    order = np.argsort(ratios)
+    sums = np.cumsum(weights[order], dtype=float)
+    best = float(ratios[order][np.searchsorted(sums, sums[-1] / 2)])
+    return _times(X, best) if best > 0 else X
+
+
+def _times(X: Factors, scale: float) -> Factors:
+    root = X.left.real.dtype.type(np.sqrt(scale))
+    left = root * X.left
+    return Factors(left, left if X.symmetric else root * X.right)
