@@ -117,6 +117,11 @@ class Problem:
         return self.data.dtype
 
     @cached_property
+    def default_tol(self) -> float:
+        """Relative accuracy that is asked for by default: 256 rounding units."""
+        return 256.0 * float(np.finfo(self.dtype).eps)
+
+    @cached_property
     def prepared(self) -> Any:
         """The data in the layout of the operator's one-pass methods."""
         return self.operator.prepare(self.data)  # type: ignore[attr-defined]
@@ -217,6 +222,49 @@ class Problem:
         from dataclasses import replace
 
         return replace(self, **changes)
+
+
+def relative_gradient(
+    problem: Problem, X: Factors, at: Evaluation, *, shrinks: bool = False
+) -> float:
+    """The gradient in the geometry of the matrix, relative to ``isometry |X|_F``.
+
+    The gauge of the factors does not change it; near a well-conditioned solution it is about
+    the relative error.
+
+    Parameters
+    ----------
+    problem : Problem
+    X : Factors
+        The point.
+    at : Evaluation
+        Objective and gradient there.
+    shrinks : bool
+        Whether a weight may have made the zero matrix the answer.
+    """
+    if not (X.isfinite() and np.isfinite(at.left).all() and np.isfinite(at.right).all()):
+        return float("nan")
+    gram = X.right.conj().T @ X.right
+    square = _whitened_norm_squared(at.left, gram)
+    other = gram
+    if X.symmetric:
+        square *= 2
+    else:
+        other = X.left.conj().T @ X.left
+        square += _whitened_norm_squared(at.right, other)
+    # |L R^H|^2 = trace(L^H L R^H R).
+    size = problem.operator.isometry * float(np.sqrt(max(0.0, np.vdot(other, gram).real)))
+    if size == 0.0 and square == 0.0 and shrinks:
+        return 0.0
+    return float(np.sqrt(square)) / size if size > 0 else float("inf")
+
+
+def _whitened_norm_squared(gradient: Array, gram: Array) -> float:
+    """``|gradient gram^{-1/2}|^2``, leaving out directions that the other factor lacks."""
+    values, vectors = np.linalg.eigh(gram)
+    kept = values > np.finfo(values.dtype).eps * values.size * values[-1]
+    turned = gradient @ vectors[:, kept]
+    return float(np.sum(np.abs(turned) ** 2 / values[kept], dtype=float))
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,7 +13,7 @@ from ._lazy import require
 from ._typing import Array
 from .errors import InvalidInputError, InvalidTypeError, unknown_name
 from .factors import Factors
-from .problem import Evaluation, Problem, Truth
+from .problem import Evaluation, Problem, Truth, relative_gradient
 from .solvers._protocol import Solver
 
 __all__ = ["OBSERVERS", "Trace", "View"]
@@ -74,17 +74,8 @@ class View:
         known = self.solver.stationarity(self.problem, self.state)
         if known is not None:
             return known
-        X, at = self.X, self.gradient
-        pairs = [(at.left, X.right)] if X.symmetric else [(at.left, X.right), (at.right, X.left)]
-        square = sum(_whitened_norm_squared(g, other) for g, other in pairs)
-        if X.symmetric:
-            square *= 2
-        size = self.problem.operator.isometry * X.norm()
         shrinks = self.problem.nuclear > 0 or getattr(self.solver, "ridge", 0.0) > 0
-        if size == 0.0 and square == 0.0 and shrinks:
-            # The weight has shrunk the matrix to zero, which is then the answer.
-            return 0.0
-        return float(np.sqrt(square)) / size if size > 0 else float("inf")
+        return relative_gradient(self.problem, self.X, self.gradient, shrinks=shrinks)
 
     @cached_property
     def rel_error(self) -> float:
@@ -105,16 +96,6 @@ class View:
         if name not in OBSERVERS:
             raise unknown_name("observer", name, OBSERVERS)
         return OBSERVERS[name](self)
-
-
-def _whitened_norm_squared(gradient: Array, other: Array) -> float:
-    """``|gradient (other^H other)^{-1/2}|^2``, leaving out directions that `other` lacks."""
-    if not (np.isfinite(gradient).all() and np.isfinite(other).all()):
-        return float("nan")
-    values, vectors = np.linalg.eigh(other.conj().T @ other)
-    kept = values > np.finfo(values.dtype).eps * values.size * values[-1]
-    turned = gradient @ vectors[:, kept]
-    return float(np.sum(np.abs(turned) ** 2 / values[kept], dtype=float))
 
 
 def _imbalance(view: View) -> float:

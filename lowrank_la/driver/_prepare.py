@@ -6,8 +6,6 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
 from .. import _check
 from ..errors import InvalidTypeError, UnderdeterminedWarning
 from ..factors import Factors
@@ -24,11 +22,6 @@ from ._loop import Loop, seen_norm
 DEFAULT_MAX_ITER = 1000
 # The same ratio as `UNSEEN` of the loop, up to which a start is a small one.
 SMALL = 0.1
-
-
-def default_tol(dtype: np.dtype[Any]) -> float:
-    """The tolerance used when none is given: 256 rounding units."""
-    return 256.0 * float(np.finfo(dtype).eps)
 
 
 def prepare(
@@ -141,7 +134,7 @@ def _stops(
     if not solver.info.one_shot:
         threshold = tol
         if tol is None:
-            threshold = 0.0 if stop is not None else default_tol(problem.dtype)
+            threshold = 0.0 if stop is not None else problem.default_tol
         stops.append(Stationary(_check.number(threshold, "tol", low=0.0)))
         if tol != 0.0:
             stops.append(Unchanged())
