@@ -2,9 +2,39 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
-from ._jit import kernel
+from ._jit import inline, kernel
+
+# Codes of the losses whose slopes are known to kernels.
+SQUARED, ABSOLUTE, HUBER = 0, 1, 2
+
+
+# As in the kernels over entries: the cache does not see edits of another file.
+@inline
+def _value(code: int, parameter: float, residual: Any) -> float:
+    size = abs(residual)
+    if code == SQUARED or (code == HUBER and size <= parameter):
+        return 0.5 * size * size
+    if code == ABSOLUTE:
+        return size
+    return parameter * (size - 0.5 * parameter)
+
+
+@inline
+def _slope(code: int, parameter: float, residual: Any) -> Any:
+    if code == SQUARED:
+        return residual
+    size = abs(residual)
+    if code == HUBER and size <= parameter:
+        return residual
+    if size == 0.0:
+        return residual
+    if code == ABSOLUTE:
+        return residual * type(residual)(1.0 / size)
+    return residual * type(residual)(parameter / size)
 
 
 @kernel
@@ -63,3 +93,61 @@ def row_combination(lo, hi, matrix, weights, out):  # type: ignore[no-untyped-de
         for k in range(n):
             out[k] += w0 * a0[k]
         i += 1
+
+
+@kernel
+def residual_sums(lo, hi, matrix, x, data, code, parameter, residual, out):  # type: ignore[no-untyped-def]
+    """Residual, loss and combination of rows lo..hi-1 in one pass over the matrix.
+
+    With e_i = sum_k conj(matrix[i, k]) x[k] - data[i], writes residual[i] = e_i, adds
+    sum_i slope(e_i) matrix[i] to out, and returns the sum of the losses of e_i. Four rows are
+    still in cache when they are read for the second time.
+    """
+    n = x.size
+    total = 0.0
+    i = lo
+    while i + 4 <= hi:
+        a0 = matrix[i]
+        a1 = matrix[i + 1]
+        a2 = matrix[i + 2]
+        a3 = matrix[i + 3]
+        s0 = np.conj(a0[0]) * x[0]
+        s1 = np.conj(a1[0]) * x[0]
+        s2 = np.conj(a2[0]) * x[0]
+        s3 = np.conj(a3[0]) * x[0]
+        for k in range(1, n):
+            s0 += np.conj(a0[k]) * x[k]
+            s1 += np.conj(a1[k]) * x[k]
+            s2 += np.conj(a2[k]) * x[k]
+            s3 += np.conj(a3[k]) * x[k]
+        s0 -= data[i]
+        s1 -= data[i + 1]
+        s2 -= data[i + 2]
+        s3 -= data[i + 3]
+        residual[i] = s0
+        residual[i + 1] = s1
+        residual[i + 2] = s2
+        residual[i + 3] = s3
+        total += (_value(code, parameter, s0) + _value(code, parameter, s1)) + (
+            _value(code, parameter, s2) + _value(code, parameter, s3)
+        )
+        w0 = _slope(code, parameter, s0)
+        w1 = _slope(code, parameter, s1)
+        w2 = _slope(code, parameter, s2)
+        w3 = _slope(code, parameter, s3)
+        for k in range(n):
+            out[k] += (w0 * a0[k] + w1 * a1[k]) + (w2 * a2[k] + w3 * a3[k])
+        i += 4
+    while i < hi:
+        a0 = matrix[i]
+        s0 = np.conj(a0[0]) * x[0]
+        for k in range(1, n):
+            s0 += np.conj(a0[k]) * x[k]
+        s0 -= data[i]
+        residual[i] = s0
+        total += _value(code, parameter, s0)
+        w0 = _slope(code, parameter, s0)
+        for k in range(n):
+            out[k] += w0 * a0[k]
+        i += 1
+    return total

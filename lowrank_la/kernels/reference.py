@@ -91,6 +91,36 @@ def row_combination(lo: int, hi: int, matrix: Array, weights: Array, out: Array)
     out += weights[lo:hi] @ matrix[lo:hi]
 
 
+def _loss(code: int, parameter: float, residual: Array) -> tuple[float, Array]:
+    size = np.abs(residual)
+    if code == 0:
+        return 0.5 * float(np.sum(size.astype(float) ** 2)), residual
+    slope = residual / np.where(size > 0, size, 1)
+    if code == 1:
+        return float(np.sum(size.astype(float))), slope
+    inside = size <= parameter
+    value = np.where(inside, 0.5 * size**2, parameter * (size - 0.5 * parameter))
+    slope = np.where(inside, residual, parameter * slope).astype(residual.dtype)
+    return float(np.sum(value)), slope
+
+
+def residual_sums(
+    lo: int,
+    hi: int,
+    matrix: Array,
+    x: Array,
+    data: Array,
+    code: int,
+    parameter: float,
+    residual: Array,
+    out: Array,
+) -> float:
+    residual[lo:hi] = matrix[lo:hi].conj() @ x - data[lo:hi]
+    total, slope = _loss(code, parameter, residual[lo:hi])
+    out += slope @ matrix[lo:hi]
+    return total
+
+
 def kept_thresholds(
     lo: int, hi: int, values: Array, indptr: Array, kept: Array, out: Array
 ) -> None:
@@ -191,3 +221,108 @@ def sketched_rows(
             gram = block.conj().T @ block + damping * np.eye(block.shape[1], dtype=block.dtype)
             d = np.linalg.lstsq(gram, block.conj().T @ residual, rcond=None)[0]
         out[i], counts[i] = start[i] + d, done
+
+
+def tangent_sums(
+    lo: int, hi: int, mine: Array, pairs: Array, indptr: Array, cols: Array, out: Array
+) -> None:
+    rank = out.shape[1]
+    for i in range(lo, hi):
+        v = pairs[cols[indptr[i] : indptr[i + 1]]]
+        out[i] = (v.conj() @ mine[i]) @ v[:, :rank]
+
+
+def line_sums(
+    lo: int, hi: int, mine: Array, pairs: Array, indptr: Array, cols: Array, data: Array
+) -> tuple[float, ...]:
+    rank = mine.shape[1] // 2
+    start, stop = int(indptr[lo]), int(indptr[hi])
+    rows = _row_of(lo, hi, indptr)
+    parts = [np.empty(stop - start, mine.dtype) for _ in range(3)]
+    for p in range(start, stop, _CHUNK):
+        s = slice(p, min(p + _CHUNK, stop))
+        here = slice(s.start - start, s.stop - start)
+        u, v = mine[rows[here]], pairs[cols[s]].conj()
+        parts[0][here] = np.einsum("pq,pq->p", u[:, rank:], v[:, :rank]) - data[s]
+        parts[1][here] = np.einsum("pq,pq->p", u, v)
+        parts[2][here] = np.einsum("pq,pq->p", u[:, :rank], v[:, rank:])
+    return tuple(
+        float(np.sum((parts[a].conj() * parts[b]).real, dtype=float))
+        for a in range(3)
+        for b in range(a, 3)
+    )
+
+
+def normal_blocks(lo: int, hi: int, other: Array, indptr: Array, cols: Array, out: Array) -> None:
+    for i in range(lo, hi):
+        v = other[cols[indptr[i] : indptr[i + 1]]]
+        out[i] = v.T @ v.conj()
+
+
+def inverse_blocks(lo: int, hi: int, blocks: Array, shift: Array, floor: float, out: Array) -> None:
+    rank = blocks.shape[1]
+    for i in range(lo, hi):
+        shifted = blocks[i] + np.diag(shift)
+        largest = max(float(shifted.diagonal().real.max()), 0.0)
+        kept: list[int] = []
+        for a in range(rank):
+            # The pivot of Cholesky is the Schur complement of what is kept.
+            d = shifted[a, a].real
+            if kept:
+                b = shifted[kept, a]
+                d = d - (b.conj() @ np.linalg.solve(shifted[np.ix_(kept, kept)], b)).real
+            if d > floor * largest:
+                kept.append(a)
+        out[i] = 0
+        if kept:
+            out[i][np.ix_(kept, kept)] = np.linalg.inv(shifted[np.ix_(kept, kept)])
+
+
+def block_products(lo: int, hi: int, blocks: Array, x: Array, out: Array) -> None:
+    out[lo:hi] = np.einsum("iab,ib->ia", blocks[lo:hi], x[lo:hi])
+
+
+def tangent_cg(
+    left: Array,
+    right: Array,
+    indptr_l: Array,
+    cols_l: Array,
+    indptr_r: Array,
+    cols_r: Array,
+    shift: Array,
+    inverse_l: Array,
+    inverse_r: Array,
+    residual_l: Array,
+    residual_r: Array,
+    tol: float,
+    limit: int,
+    out_l: Array,
+    out_r: Array,
+) -> tuple[int, float]:
+    def precondition() -> tuple[list[Array], float]:
+        parts = zip((inverse_l, inverse_r), residuals, strict=True)
+        z = [np.einsum("iab,ib->ia", inverse, r) for inverse, r in parts]
+        return z, float(sum(np.vdot(a, b).real for a, b in zip(residuals, z, strict=True)))
+
+    residuals = [residual_l, residual_r]
+    out_l[:], out_r[:] = 0, 0
+    d, gamma = precondition()
+    first, done = gamma, 0
+    z = [np.empty_like(left), np.empty_like(right)]
+    while done < limit and gamma > tol * tol * first:
+        mine = [np.hstack([a, b]) for a, b in zip(d, (left, right), strict=True)]
+        pairs = [np.hstack([b, a]) for a, b in zip(d, (left, right), strict=True)]
+        tangent_sums(0, len(left), mine[0], pairs[1], indptr_l, cols_l, z[0])
+        tangent_sums(0, len(right), mine[1], pairs[0], indptr_r, cols_r, z[1])
+        z = [a + shift * b for a, b in zip(z, d, strict=True)]
+        curvature = float(sum(np.vdot(a, b).real for a, b in zip(d, z, strict=True)))
+        if not curvature > 0:
+            break
+        step = shift.dtype.type(gamma / curvature)
+        for out, residual, a, b in zip((out_l, out_r), residuals, d, z, strict=True):
+            out += step * a
+            residual -= step * b
+        ahead, new = precondition()
+        d = [a + shift.dtype.type(new / gamma) * b for a, b in zip(ahead, d, strict=True)]
+        gamma, done = new, done + 1
+    return done, float(np.sqrt(max(gamma, 0.0) / first)) if first > 0 else 0.0

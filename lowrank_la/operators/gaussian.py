@@ -18,7 +18,9 @@ from ._protocol import positive
 __all__ = ["GaussianSensing"]
 
 # Rows of the matrix that stay in cache between residual and adjoint.
-BLOCK_BYTES = 1 << 20
+BLOCK_BYTES = 1 << 18
+# Numbers drawn at a time; another value would change which matrices a seed makes.
+DRAW_NUMBERS = 1 << 17
 # Fixed, so that partial sums do not depend on the number of threads.
 LANES = 8
 
@@ -128,7 +130,7 @@ class GaussianSensing:
             )
         generator = stream(seed_of(rng), "matrices")
         self._matrix = np.empty((self.size, self._dimension), kept)
-        rows = max(1, BLOCK_BYTES // (8 * self._dimension))
+        rows = max(1, DRAW_NUMBERS // self._dimension)
         for start in range(0, self.size, rows):
             block = self._matrix[start : start + rows]
             block[...] = generator.standard_normal(block.shape)
@@ -226,43 +228,58 @@ class GaussianSensing:
         self, X: Factors, prepared: Array, loss: Loss
     ) -> tuple[float, Array, Array | None]:
         """Loss and both slopes; each block of measurement matrices is read once."""
-        value, left, right, _ = self._one_pass(X, prepared, loss, keep=False)
+        value, left, right, _ = self._one_pass(X, prepared, loss)
         return value, left, right
 
     def residual_gradient(
         self, X: Factors, prepared: Array, loss: Loss
     ) -> tuple[float, Array, Array | None, Array]:
         """The same, and the residual."""
-        return self._one_pass(X, prepared, loss, keep=True)
+        return self._one_pass(X, prepared, loss)
 
     def _one_pass(
-        self, X: Factors, prepared: Array, loss: Loss, *, keep: bool
+        self, X: Factors, prepared: Array, loss: Loss
     ) -> tuple[float, Array, Array | None, Array]:
-        x = self._coordinates(X)
+        value, gradient, residual = self._fused(self._coordinates(X), prepared, loss)
+        right = gradient @ X.right
+        if X.symmetric and self.symmetric:
+            return value, right, None, residual
+        return value, right, gradient.conj().T @ X.left, residual
+
+    def _fused(self, x: Array, data: Array, loss: Loss) -> tuple[float, Array, Array]:
+        """Loss, ``A*(slope)`` as a matrix, and the residual; the matrices are read once."""
         dtype = np.result_type(x, self._measured_type(x))
-        rows = max(4, BLOCK_BYTES // (self._dimension * self._matrix.itemsize) // 4 * 4)
-        kept = np.empty(self.size if keep else 0, dtype)
+        # Symmetric operators have real measurement functionals.
+        data = (data.real if self.symmetric else data).astype(dtype, copy=False)
+        x = x.astype(dtype, copy=False)
+        residual = np.empty(self.size, dtype)
+        code = getattr(loss, "code", None)
 
         def lane(lo: int, hi: int) -> tuple[float, Array]:
-            total, out = 0.0, np.zeros(self._dimension, dtype)
-            scratch = np.empty(rows, dtype)
-            for start in range(lo, hi, rows):
-                stop = min(start + rows, hi)
-                block = self._matrix[start:stop]
-                residual = kept[start:stop] if keep else scratch[: stop - start]
-                dense.row_products(0, stop - start, block, x, residual)
-                residual -= prepared[start:stop]
-                total += loss.value(residual)
-                dense.row_combination(0, stop - start, block, loss.slope(residual), out)
+            out = np.zeros(self._dimension, dtype)
+            if code is not None:
+                parameter = float(loss.parameter)  # type: ignore[attr-defined]
+                total = dense.residual_sums(
+                    lo, hi, self._matrix, x, data, code, parameter, residual, out
+                )
+                return float(total), out
+            total = 0.0
+            for start, stop in self._blocks(lo, hi):
+                dense.row_products(start, stop, self._matrix, x, residual)
+                residual[start:stop] -= data[start:stop]
+                total += loss.value(residual[start:stop])
+                slope = loss.slope(residual[start:stop])
+                dense.row_combination(0, stop - start, self._matrix[start:stop], slope, out)
             return total, out
 
         parts = _chunks.run(lane, self._cuts(), 2 * self._work())
         gradient = self._unpack(_sum_lanes([part[1] for part in parts]))
-        value = float(sum(part[0] for part in parts))
-        right = gradient @ X.right
-        if X.symmetric and self.symmetric:
-            return value, right, None, kept
-        return value, right, gradient.conj().T @ X.left, kept
+        return float(sum(part[0] for part in parts)), gradient, residual
+
+    def _blocks(self, lo: int, hi: int) -> list[tuple[int, int]]:
+        """Rows lo..hi-1 in blocks that stay in cache."""
+        rows = max(4, BLOCK_BYTES // (self._dimension * self._matrix.itemsize) // 4 * 4)
+        return [(start, min(start + rows, hi)) for start in range(lo, hi, rows)]
 
     def as_matrix(self) -> Array:
         """Dense m x (n1 n2) matrix that takes vec(X), rows first, to the measurements."""
