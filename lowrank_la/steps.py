@@ -6,6 +6,8 @@ units of the method (`unit`), which makes defaults hold across operators and sca
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar, Protocol, runtime_checkable
@@ -17,6 +19,7 @@ from ._typing import Array
 from .errors import IncompatibleError, InvalidInputError, InvalidTypeError, unknown_name
 from .factors import Factors
 from .losses import Squared
+from .operators import HasGaussNewton
 from .problem import Evaluation, Problem
 
 __all__ = [
@@ -75,7 +78,8 @@ class Line:
         """Coefficients of the squared-loss objective in t, constant first, shape (5,).
 
         With residual e, ``A(X(t)) - data = e + t a1 + t^2 a2`` where
-        ``a1 = A(dL R^H + L dR^H)`` and ``a2 = A(dL dR^H)``: two forward calls.
+        ``a1 = A(dL R^H + L dR^H)`` and ``a2 = A(dL dR^H)``: two forward calls, or one pass over
+        the data where the operator offers `line_sums`.
 
         Raises
         ------
@@ -87,33 +91,105 @@ class Line:
                 f"the exact line search needs the squared loss, got {self.problem.loss}; "
                 f"Backtracking() takes any smooth loss"
             )
-        X, D, operator = self.X, self.direction, self.problem.operator
-        e = self.problem.residual(X) if self.at.residual is None else self.at.residual
-        a1 = operator.forward(Factors(np.hstack([D.left, X.left]), np.hstack([X.right, D.right])))
-        a2 = operator.forward(D)
-
-        def dot(a: Array, b: Array) -> float:
-            # Not vdot: its summation order changes with the number of BLAS threads.
-            return float(np.sum((a.conj() * b).real, dtype=float))
-
-        coefficients = np.array(
-            [
-                0.5 * dot(e, e),
-                dot(e, a1),
-                dot(e, a2) + 0.5 * dot(a1, a1),
-                dot(a1, a2),
-                0.5 * dot(a2, a2),
-            ]
-        )
+        X, D = self.X, self.direction
+        ee, e1, e2, s11, s12, s22 = self._sums()
+        coefficients = np.array([0.5 * ee, e1, e2 + 0.5 * s11, s12, 0.5 * s22])
         if self.problem.nuclear:
             pairs = ((X.left, D.left), (X.right, D.right))
             squares = [
-                sum(dot(a, a) for a, _ in pairs),
-                2 * sum(dot(a, b) for a, b in pairs),
-                sum(dot(b, b) for _, b in pairs),
+                sum(_dot(a, a) for a, _ in pairs),
+                2 * sum(_dot(a, b) for a, b in pairs),
+                sum(_dot(b, b) for _, b in pairs),
             ]
             coefficients[:3] += 0.5 * self.problem.nuclear * np.array(squares)
         return coefficients * (0.5 if self.problem.symmetric else 1.0)
+
+    def _sums(self) -> Array:
+        """e.e, e.a1, e.a2, a1.a1, a1.a2, a2.a2."""
+        X, D, operator = self.X, self.direction, self.problem.operator
+        if self.at.residual is None and isinstance(operator, HasGaussNewton):
+            return operator.line_sums(X, D, self.problem.prepared)
+        e = self.problem.residual(X) if self.at.residual is None else self.at.residual
+        a1 = operator.forward(Factors(np.hstack([D.left, X.left]), np.hstack([X.right, D.right])))
+        a2 = operator.forward(D)
+        parts = (e, a1, a2)
+        return np.array([_dot(parts[a], parts[b]) for a in range(3) for b in range(a, 3)])
+
+
+def _dot(a: Array, b: Array) -> float:
+    # Not vdot: its summation order changes with the number of BLAS threads.
+    return float(np.sum((a.conj() * b).real, dtype=float))
+
+
+def positive_minimiser(quartic: Sequence[float]) -> float:
+    """The t > 0 at which a quartic that falls at 0 is least, 0.0 if there is none.
+
+    Between its turning points the derivative is monotone: each root is bracketed and found by
+    Newton's method, in a small part of the time of `numpy.roots`.
+
+    Parameters
+    ----------
+    quartic : sequence of float
+        Coefficients, constant first, shape (5,); the last not negative.
+
+    Returns
+    -------
+    float
+    """
+    _, d, c, b, a = (k * value for k, value in enumerate(quartic))
+    borders = [0.0]
+    if a > 0:
+        square = b * b - 3 * a * c
+        if square > 0:
+            # Vieta's formula instead of the difference of like numbers.
+            q = -(b + math.copysign(math.sqrt(square), b))
+            turns = (q / (3 * a), c / q if q else 0.0)
+            borders += sorted(t for t in turns if t > 0)
+    elif b == 0:
+        return -d / c if c > 0 > d else 0.0
+    elif b < 0 < -c / (2 * b):
+        # A quartic whose leading coefficients are lost to rounding.
+        borders.append(-c / (2 * b))
+
+    def derivative(t: float) -> float:
+        return ((a * t + b) * t + c) * t + d
+
+    if a > 0 or b > 0:
+        last = max(2 * borders[-1], 1e-150)
+        while derivative(last) <= 0 and last < 1e150:
+            last *= 4
+        borders.append(last)
+    # A local minimum is where the derivative changes from negative to positive.
+    pairs = [
+        (low, high)
+        for low, high in zip(borders, borders[1:], strict=False)
+        if derivative(low) < 0 < derivative(high)
+    ]
+    minima = [_root(a, b, c, d, low, high) for low, high in pairs]
+    # Without the constant, which would hide small differences.
+    return min(minima, key=lambda t: t * (d + t * (c / 2 + t * (b / 3 + t * a / 4))), default=0.0)
+
+
+def _root(a: float, b: float, c: float, d: float, low: float, high: float) -> float:
+    """The root of a cubic that rises through zero between two points: Newton and bisection."""
+    t = min(-d / c, high) if c > 0 > d and low == 0.0 else 0.5 * (low + high)
+    for _ in range(200):
+        value = ((a * t + b) * t + c) * t + d
+        if value < 0:
+            low = t
+        else:
+            high = t
+        slope = (3 * a * t + 2 * b) * t + c
+        new = t - value / slope if slope > 0 else high
+        if not low < new < high:
+            # Halves the exponent where the bracket spans orders of magnitude.
+            new = 0.5 * (low + high) if high < 16 * low else math.sqrt(low * high)
+            if low == 0.0:
+                new = high / 16
+        if abs(new - t) <= 4e-16 * t:
+            return new
+        t = new
+    return t
 
 
 @runtime_checkable
@@ -198,23 +274,15 @@ class ExactLineSearch:
     oracle: ClassVar[tuple[str, ...]] = ()
 
     def length(self, line: Line, unit: float, previous: float) -> float:
-        """The smallest-objective positive root of the quartic's derivative."""
+        """The positive minimiser of the quartic."""
         c = line.quartic()
         if not np.isfinite(c).all():
             return float("nan")
         if unit <= 0 or not c.any():
             return 0.0
         # In units of the method the coefficients are of like size.
-        scaled = c * unit ** np.arange(5)
-        derivative = scaled[1:] * np.arange(1, 5)
-        roots = np.roots(derivative[::-1])
-        real = roots.real[np.abs(roots.imag) <= 1e-8 * (1 + np.abs(roots.real))]
-        candidates = real[real > 0]
-        if candidates.size == 0:
-            return 0.0
-        # Without the constant, which would hide small differences.
-        values = np.polyval(np.concatenate((scaled[:0:-1], [0.0])), candidates)
-        return float(candidates[np.argmin(values)] * unit)
+        best = positive_minimiser((c * unit ** np.arange(5)).tolist())
+        return best * unit
 
 
 @dataclass(frozen=True)

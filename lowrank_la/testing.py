@@ -19,7 +19,14 @@ from .driver import solve
 from .factors import Factors
 from .initial import near
 from .losses import Loss
-from .operators import HasInexactRowSolve, HasMatrix, HasRowSolve, MeasurementOperator, matrix_of
+from .operators import (
+    HasGaussNewton,
+    HasInexactRowSolve,
+    HasMatrix,
+    HasRowSolve,
+    MeasurementOperator,
+    matrix_of,
+)
 from .problem import Instance, Problem, Recipe
 from .problems import build, problem_info
 from .result import Result, pack_result, unpack_result
@@ -94,6 +101,9 @@ def check_operator(
         found = np.asarray(matrix @ np.eye(n1 * n2))
         # On single entries a Hermitian operator shows the real part only.
         _close(found.real if hermitian else found, made, tolerance, "as_matrix differs")
+    if isinstance(operator, HasGaussNewton):
+        direction = Factors(other, _draw(generator, (n2, 3), kind))
+        _check_gauss_newton(operator, X, direction, z, tolerance)
     _check_single(operator, X)
     if operator.size:
         _check_isometry(operator, generator, kind)
@@ -111,6 +121,29 @@ def _check_adjoints(
     for value, name in ((through_right, "adjoint_right"), (through_left, "adjoint_left")):
         gap = abs(measured - value) / size
         assert gap <= tol, f"{name} fails the dot test by {gap:.1e}"
+
+
+def _check_gauss_newton(operator: Any, X: Factors, D: Factors, z: Array, tol: float) -> None:
+    """The ability `HasGaussNewton` against `forward` and the adjoints."""
+    moved = Factors(np.hstack([D.left, X.left]), np.hstack([X.right, D.right]))
+    a1, a2 = operator.forward(moved), operator.forward(D)
+    products = operator.normal_product(X, D)
+    expected = operator.adjoint_right(a1, X.right), operator.adjoint_left(a1, X.left)
+    for found, right in zip(products, expected, strict=True):
+        _close(found, right, tol, "normal_product differs from the adjoints of the tangent map")
+    parts = (operator.forward(X) - z, a1, a2)
+    sums = [np.vdot(parts[a], parts[b]).real for a in range(3) for b in range(a, 3)]
+    prepared = operator.prepare(z)
+    _close(operator.line_sums(X, D, prepared), sums, tol, "line_sums differs from forward")
+    none = Factors(np.zeros_like(D.left), D.right), Factors(D.left, np.zeros_like(D.right))
+    for side, fixed, alone in (("left", X.right, none[1]), ("right", X.left, none[0])):
+        blocks = operator.normal_blocks(fixed, side=side)
+        direction = alone.left if side == "left" else alone.right
+        image = np.einsum("iab,ib->ia", blocks, direction)
+        found = operator.normal_product(X, alone)[0 if side == "left" else 1]
+        # Exact where measurements are entries; else the diagonal blocks alone.
+        if hasattr(operator, "row_counts"):
+            _close(image, found, tol, f"normal_blocks of side {side!r} differ from the product")
 
 
 def _check_layouts(

@@ -60,9 +60,11 @@ def test_the_quartic_of_complex_problems():
     )
 
 
-def test_the_residual_is_computed_if_it_is_not_there(sensing):
-    X = near(sensing, distance=0.5, rng=0)
-    with_, without = (line_at(sensing.problem, X, residual=r).quartic() for r in (True, False))
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_residual_is_computed_if_it_is_not_there(kind, request):
+    instance = request.getfixturevalue(kind)
+    X = near(instance, distance=0.5, rng=0)
+    with_, without = (line_at(instance.problem, X, residual=r).quartic() for r in (True, False))
     np.testing.assert_allclose(with_, without, rtol=1e-12)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from . import _jit, dense, entries, rows, selection, sketched
+from . import _jit, dense, entries, rows, selection, sketched, tangent
 
 
 def warmup(dtypes: Sequence[Any] = (np.float64,)) -> int:
@@ -51,12 +51,27 @@ def warmup(dtypes: Sequence[Any] = (np.float64,)) -> int:
             np.empty(2, np.int64),
             np.empty_like(factor),
         )
-        count += 8
+        _tangent(factor, indptr, indices, data)
+        count += 15
     return count
 
 
 def cache_folder() -> str | None:
     """Where compiled kernels are kept; None if nowhere."""
+def _tangent(factor: Any, indptr: Any, indices: Any, data: Any) -> None:
+    wide, product = np.hstack([factor, factor]), np.empty_like(factor)
+    blocks, shift = np.ones((2, 2, 2), factor.dtype), np.ones(2, factor.real.dtype)
+    tangent.tangent_sums(0, 2, wide, wide, indptr, indices, product)
+    tangent.line_sums(0, 2, wide, wide, indptr, indices, data)
+    tangent.normal_blocks(0, 2, factor, indptr, indices, blocks)
+    tangent.inverse_blocks(0, 2, blocks, shift, 0.0, blocks)
+    tangent.block_products(0, 2, blocks, factor, product)
+    layouts = (indptr, indices, indptr, indices)
+    outs = np.empty_like(factor), np.empty_like(factor)
+    residuals = factor.copy(), factor.copy()
+    tangent.tangent_cg(factor, factor, *layouts, shift, blocks, blocks, *residuals, 0.1, 1, *outs)
+
+
     if not _jit.enabled():
         return None
     cache = getattr(entries.products, "_cache", None)

@@ -2,9 +2,11 @@
 
 from .._registry import attach
 from ._protocol import (
+    HasGaussNewton,
     HasInexactRowSolve,
     HasLossGradient,
     HasMatrix,
+    HasNormalSolve,
     HasPositions,
     HasResidualGradient,
     HasRowSolve,
@@ -15,9 +17,11 @@ from ._protocol import (
 __getattr__, __dir__ = attach(__name__)
 
 __all__ = [
+    "HasGaussNewton",
     "HasInexactRowSolve",
     "HasLossGradient",
     "HasMatrix",
+    "HasNormalSolve",
     "HasPositions",
     "HasResidualGradient",
     "HasRowSolve",

@@ -143,6 +143,58 @@ class HasInexactRowSolve(Protocol):
 
 
 @runtime_checkable
+class HasGaussNewton(Protocol):
+    """Ability: products with J* A* A J and the squared loss along a line, in one pass.
+
+    J maps a direction D = (dL, dR) to ``dL R^H + L dR^H``.
+    """
+
+    def prepare(self, data: Array) -> Any:
+        """The data in the layout that `line_sums` reads; called once per problem."""
+        ...
+
+    def normal_product(self, X: Factors, D: Factors) -> tuple[Array, Array]:
+        """``A*(t) R`` and ``A*(t)^H L`` with ``t = A(dL R^H + L dR^H)``."""
+        ...
+
+    def line_sums(self, X: Factors, D: Factors, prepared: Any) -> Array:
+        """Inner products e.e, e.a1, e.a2, a1.a1, a1.a2, a2.a2 (real parts), shape (6,).
+
+        Along ``(L + t dL, R + t dR)`` the residual is ``e + t a1 + t^2 a2``.
+        """
+        ...
+
+    def normal_blocks(self, fixed: Array, *, side: str) -> Array:
+        """Diagonal r x r blocks of J* A* A J for the rows of the factor `side`, (n, r, r).
+
+        Sums of ``v v^H`` over the measurements of each row, v the rows of `fixed`, the other
+        factor.
+        """
+        ...
+
+
+@runtime_checkable
+class HasNormalSolve(HasGaussNewton, Protocol):
+    """Ability: the inner iteration of Gauss-Newton in one kernel, where that is worth it."""
+
+    def normal_solve(
+        self,
+        X: Factors,
+        gradient: tuple[Array, Array],
+        shift: Array,
+        inverses: tuple[Array, Array],
+        tol: float,
+        limit: int,
+    ) -> tuple[Array, Array, int, float] | None:
+        """Conjugate gradients on ``(J* A* A J + diag(shift)) d = -gradient``; None if too large.
+
+        `inverses` are the blocks of the preconditioner, (n1, r, r) and (n2, r, r). Returns the
+        two parts of d, the number of iterations, and the share of the residual left.
+        """
+        ...
+
+
+@runtime_checkable
 class HasPositions(Protocol):
     """Ability: measurements that are single entries.
 
@@ -172,6 +224,7 @@ ABILITIES: dict[str, type] = {
     "residual_gradient": HasResidualGradient,
     "row_solve": HasRowSolve,
     "row_solve_inexact": HasInexactRowSolve,
+    "normal_product": HasGaussNewton,
     "as_matrix": HasMatrix,
 }
 

@@ -11,7 +11,7 @@ from .. import _check
 from .._typing import Array
 from ..errors import InvalidInputError
 from ..factors import Factors, check_positions
-from ..kernels import _chunks, entries, rows, sketched
+from ..kernels import _chunks, entries, rows, sketched, tangent
 from ..losses import Loss
 
 __all__ = ["EntrySampling"]
@@ -338,6 +338,122 @@ class EntrySampling:
         )
         return out, counts
 
+    def normal_product(self, X: Factors, D: Factors) -> tuple[Array, Array]:
+        """``A*(t) R`` and ``A*(t)^H L`` with ``t = A(dL R^H + L dR^H)``; t is never stored."""
+        (mine_l, pairs_l), (mine_r, pairs_r) = _side_by_side(X, D)
+        outs = []
+        for layout, mine, pairs in (
+            (self._by_row, mine_l, pairs_r),
+            (self._by_column, mine_r, pairs_l),
+        ):
+            out = np.empty((mine.shape[0], X.rank), mine.dtype)
+            args = (mine, pairs, layout.indptr, layout.indices, out)
+            layout.run(tangent.tangent_sums, 3 * X.rank, *args)
+            outs.append(out)
+        return outs[0], outs[1]
+
+    def line_sums(self, X: Factors, D: Factors, prepared: Any) -> Array:
+        """Inner products of the parts of the residual along a line, in one pass, shape (6,).
+
+        Parameters
+        ----------
+        X, D : Factors
+            The point (L, R) and the direction (dL, dR).
+        prepared : tuple
+            What `prepare` returned for the data.
+
+        Returns
+        -------
+        array, shape (6,)
+            e.e, e.a1, e.a2, a1.a1, a1.a2, a2.a2, where the residual at ``(L + t dL, R + t dR)``
+            is ``e + t a1 + t^2 a2``.
+        """
+        (mine, _), (_, pairs) = _side_by_side(X, D)
+        layout, data = self._by_row, prepared[0].astype(mine.dtype, copy=False)
+        args = (mine, pairs, layout.indptr, layout.indices, data)
+        sums = layout.run(tangent.line_sums, 4 * X.rank, *args)
+        return np.sum(np.array(sums, float), axis=0)  # type: ignore[no-any-return]
+
+    def normal_blocks(self, fixed: Array, *, side: str) -> Array:
+        """Sums of ``v v^H`` over the entries of each row, v the rows of the other factor.
+
+        Parameters
+        ----------
+        fixed : array, shape (n2, r) for side "left", (n1, r) for side "right"
+            The other factor.
+        side : {"left", "right"}
+            The factor whose rows the blocks are for.
+
+        Returns
+        -------
+        array, shape (n1, r, r) or (n2, r, r)
+        """
+        layout = self._by_row if side == "left" else self._by_column
+        fixed = np.ascontiguousarray(fixed)
+        rank = fixed.shape[1]
+        out = np.empty((layout.indptr.size - 1, rank, rank), fixed.dtype)
+        args = (fixed, layout.indptr, layout.indices, out)
+        layout.run(tangent.normal_blocks, rank * rank, *args)
+        return out
+
+    def normal_solve(
+        self,
+        X: Factors,
+        gradient: tuple[Array, Array],
+        shift: Array,
+        inverses: tuple[Array, Array],
+        tol: float,
+        limit: int,
+    ) -> tuple[Array, Array, int, float] | None:
+        """Conjugate gradients on ``(J* A* A J + diag(shift)) d = -gradient``, from zero.
+
+        Parameters
+        ----------
+        X : Factors
+            The point.
+        gradient : tuple of array, shapes (n1, r) and (n2, r)
+            The right-hand side, negated.
+        shift : array, shape (r,)
+            Added to the diagonal, by column of the factors.
+        inverses : tuple of array, shapes (n1, r, r) and (n2, r, r)
+            Hermitian blocks of the preconditioner.
+        tol : float
+            Ends when the residual in the norm of the preconditioner is this share of the first.
+        limit : int
+            Largest number of iterations.
+
+        Returns
+        -------
+        left, right : array
+            The solution.
+        count : int
+            Number of iterations.
+        share : float
+            Share of the residual that is left.
+        Or None for problems whose single products are worth more than one thread.
+        """
+        if 6 * X.rank * self.size > _chunks.SERIAL_WORK:
+            return None
+        left, right = _same_dtype(X.left, X.right)
+        outs = np.empty_like(left), np.empty_like(right)
+        rows_, columns = self._by_row, self._by_column
+        count, share = tangent.tangent_cg(
+            left,
+            right,
+            rows_.indptr,
+            rows_.indices,
+            columns.indptr,
+            columns.indices,
+            shift,
+            *inverses,
+            -gradient[0],
+            -gradient[1],
+            float(tol),
+            int(limit),
+            *outs,
+        )
+        return (*outs, int(count), float(share))
+
     def as_matrix(self) -> Any:
         """Sparse m x (n1 n2) selection matrix on vec(X), rows first."""
         from scipy import sparse
@@ -358,3 +474,13 @@ def _same_dtype(left: Array, right: Array) -> tuple[Array, Array]:
     # One dtype for both factors keeps the number of compiled kernels down.
     dtype = np.result_type(left, right)
     return left.astype(dtype, copy=False), right.astype(dtype, copy=False)
+
+
+def _side_by_side(X: Factors, D: Factors) -> list[tuple[Array, Array]]:
+    """(direction, factor) and (factor, direction), each of twice the width, for both factors."""
+    dtype = np.result_type(X.dtype, D.dtype)
+    pairs = ((X.left, D.left), (X.right, D.right))
+    return [
+        (np.hstack([b, a]).astype(dtype, copy=False), np.hstack([a, b]).astype(dtype, copy=False))
+        for a, b in pairs
+    ]

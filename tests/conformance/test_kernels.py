@@ -7,7 +7,17 @@ import inspect
 import numpy as np
 import pytest
 
-from lowrank_la.kernels import _chunks, _jit, dense, entries, reference, rows, selection, sketched
+from lowrank_la.kernels import (
+    _chunks,
+    _jit,
+    dense,
+    entries,
+    reference,
+    rows,
+    selection,
+    sketched,
+    tangent,
+)
 from lowrank_la.kernels.warmup import warmup
 
 KINDS = [np.float64, np.float32, np.complex128, np.complex64]
@@ -177,7 +187,7 @@ def test_sketched_rows(kind, by_norm):
 
 
 def test_every_kernel_has_a_twin_of_the_same_signature():
-    for module in (entries, rows, dense, selection, sketched):
+    for module in (entries, rows, dense, selection, sketched, tangent):
         for name, value in vars(module).items():
             if name.startswith("_") or getattr(value, "__module__", "") != module.__name__:
                 continue
@@ -195,11 +205,115 @@ def test_nan_is_not_lost():
         0, s["n1"], s["L"], s["R"], s["indptr"], s["cols"], s["y"], 0, 0.0, out
     )
     assert np.isnan(total)
+def tangent_setting(kind):
+    s = setting(kind)
+    rng = np.random.default_rng(7)
+    n2, rank = s["R"].shape
+    i = np.repeat(np.arange(s["n1"]), np.diff(s["indptr"]))
+    order = np.lexsort((i, s["cols"]))
+    counts = np.bincount(s["cols"], minlength=n2)
+    s["columns"] = np.concatenate(([0], np.cumsum(counts))).astype(np.int64)
+    s["rows"] = i[order].astype(np.int32)
+    s["dL"], s["dR"] = draw(rng, s["L"].shape, kind), draw(rng, s["R"].shape, kind)
+    s["mine"], s["pairs"] = np.hstack([s["dL"], s["L"]]), np.hstack([s["R"], s["dR"]])
+    s["shift"] = np.linspace(1.0, 3.0, rank).astype(s["L"].real.dtype)
+    return s
+
+
+@needs_jit
+@pytest.mark.parametrize("kind", KINDS)
+def test_tangent_sums(kind):
+    s = tangent_setting(kind)
+    outs, sums = [], []
+    for module in (tangent, reference):
+        out = np.zeros_like(s["L"])
+        module.tangent_sums(2, 28, s["mine"], s["pairs"], s["indptr"], s["cols"], out)
+        outs.append(out)
+        args = (s["mine"], s["pairs"], s["indptr"], s["cols"], s["y"])
+        sums.append(module.line_sums(2, 28, *args))
+    agree(*outs, kind)
+    agree(*(np.array(v) for v in sums), kind)
+
+
+@needs_jit
+@pytest.mark.parametrize("kind", KINDS)
+def test_normal_blocks(kind):
+    s = tangent_setting(kind)
+    n1, rank = s["L"].shape
+    blocks, inverses, products = [], [], []
+    for module in (tangent, reference):
+        block, inverse = (np.zeros((n1, rank, rank), kind) for _ in range(2))
+        module.normal_blocks(0, n1, s["R"], s["indptr"], s["cols"], block)
+        module.inverse_blocks(0, n1, block, s["shift"], 0.0, inverse)
+        product = np.zeros_like(s["L"])
+        module.block_products(1, n1, block, s["L"], product)
+        blocks.append(block)
+        inverses.append(inverse)
+        products.append(product)
+    agree(*blocks, kind)
+    agree(*products, kind)
+    loose = 1e4 * np.finfo(kind).eps
+    np.testing.assert_allclose(*inverses, rtol=loose, atol=loose)
+    # A row without entries has the shift alone.
+    np.testing.assert_allclose(inverses[0][3], np.diag(1 / s["shift"]), rtol=1e-5)
+
+
+@needs_jit
+@pytest.mark.parametrize("kind", [np.float64, np.complex128])
+def test_inverse_blocks_leave_out_what_is_not_determined(kind):
+    rng = np.random.default_rng(0)
+    v = draw(rng, (4, 2), kind)
+    blocks = np.stack([v @ v.conj().T, np.zeros((4, 4), kind), np.eye(4, dtype=kind)])
+    outs = []
+    for module in (tangent, reference):
+        out = np.full_like(blocks, 7)
+        module.inverse_blocks(0, 3, blocks, np.zeros(4), 1e-12, out)
+        outs.append(out)
+    np.testing.assert_allclose(*outs, atol=1e-10)
+    assert not outs[0][1].any()
+    # A generalised inverse: B X B = B.
+    np.testing.assert_allclose(blocks[0] @ outs[0][0] @ blocks[0], blocks[0], atol=1e-10)
+
+
+@needs_jit
+@pytest.mark.parametrize("kind", KINDS)
+def test_tangent_cg(kind):
+    s = tangent_setting(kind)
+    n1, (n2, rank) = s["n1"], s["R"].shape
+    inverses = [np.zeros((n, rank, rank), kind) for n in (n1, n2)]
+    sides = ((s["R"], s["indptr"], s["cols"]), (s["L"], s["columns"], s["rows"]))
+    for inverse, (other, indptr, cols) in zip(inverses, sides, strict=True):
+        reference.normal_blocks(0, len(inverse), other, indptr, cols, inverse)
+        reference.inverse_blocks(0, len(inverse), inverse.copy(), s["shift"], 0.0, inverse)
+    solutions, counts = [], []
+    for module in (tangent, reference):
+        residuals = s["dL"].copy(), s["dR"].copy()
+        outs = np.empty_like(s["L"]), np.empty_like(s["R"])
+        layouts = (s["indptr"], s["cols"], s["columns"], s["rows"])
+        args = (s["L"], s["R"], *layouts, s["shift"], *inverses, *residuals)
+        counts.append(module.tangent_cg(*args, 1e-3, 60, *outs))
+        solutions.append(np.concatenate(outs))
+    assert 3 < counts[0][0] == counts[1][0] < 60
+    assert counts[0][1] <= 1e-3
+    size = np.abs(solutions[1]).max()
+    np.testing.assert_allclose(*solutions, atol=size * 1e4 * np.finfo(kind).eps)
+    # It solves the normal equations.
+    left, right = solutions[0][:n1], solutions[0][n1:]
+    images = np.empty_like(s["L"]), np.empty_like(s["R"])
+    for image, d, F, pairs, (indptr, cols) in (
+        (images[0], left, s["L"], np.hstack([s["R"], right]), (s["indptr"], s["cols"])),
+        (images[1], right, s["R"], np.hstack([s["L"], left]), (s["columns"], s["rows"])),
+    ):
+        reference.tangent_sums(0, len(d), np.hstack([d, F]), pairs, indptr, cols, image)
+    gap = np.concatenate(images) + s["shift"] * solutions[0] - np.concatenate([s["dL"], s["dR"]])
+    assert np.linalg.norm(gap) < 0.05 * np.linalg.norm(s["dL"])
+
+
     assert np.isnan(out).any()
 
 
 def test_warmup_counts_kernels():
-    assert warmup(["float64", "float32"]) == 16
+    assert warmup(["float64", "float32"]) == 30
 
 
 def test_borders_depend_on_the_data_alone():
