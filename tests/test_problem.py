@@ -286,3 +286,21 @@ def test_the_truth_holds_what_observers_need(completion):
     noisy = ll.problems.completion((40, 30), 2, sampling=0.6, noise=0.1, rng=0)
     assert noisy.truth.f_min == pytest.approx(noisy.problem.objective(noisy.truth.factors))
     assert noisy.truth.f_min > 0
+
+
+def test_rows_and_columns_with_few_entries_get_more():
+    options = {"cond": 10, "oversampling": 1.1, "factors": "gaussian", "rng": 3}
+    plain = ll.problems.completion((120, 80), 3, empty="allow", **options).problem.operator
+    filled = ll.problems.completion((120, 80), 3, least=4, **options).problem.operator
+    assert min(plain.row_counts.min(), plain.column_counts.min()) < 4
+    assert min(filled.row_counts.min(), filled.column_counts.min()) >= 4
+    assert plain.size == filled.size
+    # Only as many entries as needed have moved.
+    cells = [set((i * 80 + j).tolist()) for i, j in (plain.positions, filled.positions)]
+    missing = sum(np.maximum(4 - c, 0).sum() for c in (plain.row_counts, plain.column_counts))
+    assert 0 < len(cells[0] - cells[1]) <= missing
+
+
+def test_too_few_entries_to_go_round():
+    with pytest.raises(InvalidInputError, match="cannot put 9 into each row and column"):
+        ll.problems.completion((40, 30), 2, sampling=0.2, least=9, rng=0)

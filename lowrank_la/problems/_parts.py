@@ -92,10 +92,12 @@ def draw_mask(
     *,
     law: str = "uniform",
     exponent: float = 0.5,
+    least: int = 0,
 ) -> tuple[Array, Array]:
     """Rows and columns of random entries from the stream "mask", in row order.
 
     "uniform", or "power": rows and columns, in random order, have weights ``k^-exponent``.
+    Entries are then moved until each row and each column has at least `least`.
     """
     if law not in LAWS:
         raise InvalidInputError(f"law must be 'uniform' or 'power', got {law!r}")
@@ -121,7 +123,42 @@ def draw_mask(
         flat = _weighted_choice(generator, weights[0], weights[1], m)
     else:
         flat = np.sort(generator.choice(n1 * n2, size=m, replace=False, shuffle=False))
+    if least:
+        flat = _moved(stream(seed, "moves"), flat, shape, least)
     return flat // n2, flat % n2
+
+
+def _moved(generator: np.random.Generator, flat: Array, shape: Shape, least: int) -> Array:
+    """Cells after random ones, from rows and columns that can spare them, went where few are."""
+    n1, n2 = shape
+    if flat.size < least * max(shape) or least > min(shape):
+        raise InvalidInputError(
+            f"{flat.size} entries cannot put {least} into each row and column of a "
+            f"{n1} x {n2} matrix"
+        )
+    i, j, taken = flat // n2, flat % n2, set(flat.tolist())
+    counts = [np.bincount(k, minlength=n) for k, n in ((i, n1), (j, n2))]
+    for _ in range(100 * sum(shape)):
+        few = [np.flatnonzero(count < least) for count in counts]
+        if not any(one.size for one in few):
+            return np.sort(i * n2 + j)
+        spare = np.flatnonzero((counts[0][i] > least) & (counts[1][j] > least))
+        if spare.size == 0:
+            # A row that is full of entries whose columns have none to spare.
+            spare = np.flatnonzero((counts[0][i] > least) | (counts[1][j] > least))
+        k = int(generator.choice(spare))
+        a, b = (
+            int(generator.choice(one)) if one.size else int(generator.integers(n))
+            for one, n in zip(few, shape, strict=True)
+        )
+        if a * n2 + b in taken:
+            continue
+        taken ^= {int(i[k] * n2 + j[k]), a * n2 + b}
+        for count, before, now in ((counts[0], i[k], a), (counts[1], j[k], b)):
+            count[before] -= 1
+            count[now] += 1
+        i[k], j[k] = a, b
+    raise InvalidInputError(f"found no way to give each row and column {least} of {i.size} entries")
 
 
 def _weighted_choice(generator: np.random.Generator, u: Array, v: Array, m: int) -> Array:

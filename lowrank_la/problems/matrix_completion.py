@@ -26,6 +26,7 @@ def completion(
     oversampling: float | None = None,
     law: str = "uniform",
     exponent: float = 0.5,
+    least: int = 0,
     noise: float = 0.0,
     empty: str = "raise",
     dtype: Any = float,
@@ -57,6 +58,9 @@ def completion(
         column in random orders.
     exponent : float
         Of the power law; 0 is uniform, from about 1 on most rows have next to no entries.
+    least : int
+        Entries are moved until each row and column has at least so many. Near the limit a row
+        with fewer than r entries would spoil the instance for every method.
     noise : float
         Standard deviation of Gaussian noise on each observed entry.
     empty : {"raise", "allow"}
@@ -88,7 +92,10 @@ def completion(
     seed = seed_of(rng)
     values = singular_values(rank, cond, spectrum)
     truth = draw_truth(seed, shape, values, kind, factors)
-    i, j = draw_mask(seed, shape, rank, sampling, oversampling, law=law, exponent=exponent)
+    least = _check.count(least, "least", low=0)
+    i, j = draw_mask(
+        seed, shape, rank, sampling, oversampling, law=law, exponent=exponent, least=least
+    )
     operator = EntrySampling(i, j, shape, empty=empty)
     data = operator.forward(truth)
     noise = _check.number(noise, "noise", low=0.0)
@@ -104,6 +111,7 @@ def completion(
         "oversampling": oversampling,
         "law": law,
         "exponent": exponent,
+        "least": least,
         "noise": noise,
         "empty": empty,
         "dtype": kind.name,
