@@ -6,6 +6,7 @@ units of the method (`unit`), which makes defaults hold across operators and sca
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -155,14 +156,14 @@ def positive_minimiser(quartic: Sequence[float]) -> float:
         return ((a * t + b) * t + c) * t + d
 
     if a > 0 or b > 0:
-        last = max(2 * borders[-1], 1e-150)
+        last = max(2 * borders[-1], abs(d / (a or b)) ** (1 / 3 if a else 1 / 2), 1e-150)
         while derivative(last) <= 0 and last < 1e150:
             last *= 4
         borders.append(last)
     # A local minimum is where the derivative changes from negative to positive.
     pairs = [
         (low, high)
-        for low, high in zip(borders, borders[1:], strict=False)
+        for low, high in itertools.pairwise(borders)
         if derivative(low) < 0 < derivative(high)
     ]
     minima = [_root(a, b, c, d, low, high) for low, high in pairs]
@@ -181,13 +182,17 @@ def _root(a: float, b: float, c: float, d: float, low: float, high: float) -> fl
             high = t
         slope = (3 * a * t + 2 * b) * t + c
         new = t - value / slope if slope > 0 else high
-        if not low < new < high:
+        if low < new < high:
+            # Newton squares the relative error.
+            if abs(new - t) <= 1e-8 * t:
+                return new
+        else:
             # Halves the exponent where the bracket spans orders of magnitude.
             new = 0.5 * (low + high) if high < 16 * low else math.sqrt(low * high)
             if low == 0.0:
                 new = high / 16
-        if abs(new - t) <= 4e-16 * t:
-            return new
+            if abs(new - t) <= 4e-16 * t:
+                return new
         t = new
     return t
 

@@ -16,7 +16,7 @@ from lowrank_la.errors import (
     UnknownNameError,
 )
 from lowrank_la.initial import near
-from lowrank_la.steps import Line, as_step
+from lowrank_la.steps import Line, as_step, positive_minimiser
 
 KINDS = ["completion", "sensing", "symmetric"]
 
@@ -230,3 +230,34 @@ def test_bad_options_of_backtracking(options):
 def test_bad_minimum():
     with pytest.raises(InvalidTypeError, match="f_min must be a number"):
         steps.Polyak(f_min="0")
+
+
+def test_the_minimiser_of_a_quartic_is_the_best_positive_root():
+    rng = np.random.default_rng(0)
+    for _ in range(500):
+        e, a1, a2 = rng.standard_normal((3, 4)) * 10.0 ** rng.uniform(-4, 4, (3, 1))
+        a1 = -np.sign(e @ a1) * a1
+        c = np.array([0, e @ a1, e @ a2 + 0.5 * a1 @ a1, a1 @ a2, 0.5 * a2 @ a2])
+        roots = np.roots(np.polyder(c[::-1]))
+        real = roots.real[(np.abs(roots.imag) <= 1e-8 * np.abs(roots.real)) & (roots.real > 0)]
+        best = min(np.polyval(c[::-1], real))
+        found = np.polyval(c[::-1], positive_minimiser(c.tolist()))
+        assert found <= best + 1e-12 * abs(best)
+
+
+@pytest.mark.parametrize(
+    ("quartic", "expected"),
+    [
+        ([5, -1, 0.5, 0, 0], 1.0),
+        ([5, -1, 0.5, 0, 1e-40], 1.0),
+        ([5, -1, 0, 1 / 3, 0], 1.0),
+        ([5, -2, -3, 0, 1], 0.5 * (1 + np.sqrt(3))),
+        # Two minima, the farther one lower; it rises at zero, and falls later.
+        ([0, 1, -3, 0, 1], 1.130901122629986),
+        ([5, 1, 1, 0, 1], 0.0),
+        ([5, -1, 0, 0, 0], 0.0),
+        ([0, 0, 0, 0, 0], 0.0),
+    ],
+)
+def test_the_minimiser_of_special_quartics(quartic, expected):
+    assert positive_minimiser(quartic) == pytest.approx(expected, rel=1e-12)

@@ -187,6 +187,13 @@ def gram_metric(X: Factors, damping: float) -> tuple[Array, Array]:
     return right + shift, left + shift
 
 
+def inner(a: Array, b: Array) -> float:
+    """Real part of the inner product, in a summation order that BLAS threads do not change."""
+    if a.dtype.kind == "c":
+        return float(np.einsum("ij,ij->", a.conj(), b).real)
+    return float(np.einsum("ij,ij->", a, b))
+
+
 def divide(gradient: Array, metric: Array) -> Array:
     """``gradient @ inv(metric)`` by Cholesky.
 

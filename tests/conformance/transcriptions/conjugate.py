@@ -1,0 +1,64 @@
+"""Nonlinear conjugate gradients on the factors."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from . import Transcription
+
+inv = np.linalg.inv
+REFRESH = 4
+
+
+def minimiser(d, L, R, DL, DR):
+    """The t > 0 that minimises |A((L + t DL)(R + t DR)^T) - y|^2."""
+    e = d.residual(L @ R.T)
+    a1 = d.residual(DL @ R.T + L @ DR.T) + d.y
+    a2 = d.residual(DL @ DR.T) + d.y
+    quartic = [a2 @ a2, 2 * a1 @ a2, 2 * e @ a2 + a1 @ a1, 2 * e @ a1, e @ e]
+    roots = np.roots(np.polyder(quartic))
+    real = roots.real[(np.abs(roots.imag) < 1e-9) & (roots.real > 0)]
+    return min(real, key=lambda t: np.polyval(quartic, t))
+
+
+def row_blocks(d, L, R):
+    """Normal matrices of the rows of L and of R, and 0.02 of their means."""
+    seen = np.abs(d.A).sum(axis=0)
+    left = np.einsum("ij,ja,jb->iab", seen, R, R) + 0.02 * d.c * R.T @ R
+    right = np.einsum("ij,ia,ib->jab", seen, L, L) + 0.02 * d.c * L.T @ L
+    return inv(left), inv(right)
+
+
+def nonlinear_cg(d, L, R):
+    """d <- -P^{-1} g + beta d with beta = max(0, <g - g_old, P^{-1} g> / <g_old, z_old>)."""
+    entries = np.all(np.count_nonzero(d.A, axis=(1, 2)) == 1)
+    k, old = 0, None
+    while True:
+        Z = d.Z(L @ R.T)
+        g = np.vstack([Z @ R, Z.T @ L])
+        n = len(L)
+        if entries:
+            if k % REFRESH == 0:
+                left, right = row_blocks(d, L, R)
+            z = np.vstack(
+                [np.einsum("ia,iab->ib", g[:n], left), np.einsum("ia,iab->ib", g[n:], right)]
+            )
+        else:
+            z = np.vstack([g[:n] @ inv(R.T @ R), g[n:] @ inv(L.T @ L)]) / d.c
+        beta = 0.0
+        if old is not None:
+            before, energy, step = old
+            beta = max(0.0, np.sum((g - before) * z) / energy)
+        direction = -z + (beta * step if beta else 0.0)
+        if np.sum(g * direction) > -0.1 * np.sum(g * z):
+            direction = -z
+        t = minimiser(d, L, R, direction[:n], direction[n:])
+        old = g, np.sum(g * z), direction
+        L, R = L + t * direction[:n], R + t * direction[n:]
+        k += 1
+        yield L @ R.T
+
+
+TRANSCRIPTIONS = {
+    "nonlinear_cg": Transcription(nonlinear_cg, {"refresh": REFRESH}),
+}
