@@ -159,6 +159,34 @@ def unpack_options(options: Mapping[str, Any]) -> dict[str, Any]:
     return out
 
 
+def _pack_state(state: Any, prefix: str, arrays: dict[str, Array]) -> dict[str, Any]:
+    """The fields that are no arrays; arrays are put into `arrays`. A state may hold another."""
+    scalars: dict[str, Any] = {}
+    for f in dataclasses.fields(state):
+        value = getattr(state, f.name)
+        if isinstance(value, np.ndarray):
+            arrays[prefix + f.name] = value
+        elif dataclasses.is_dataclass(value):
+            scalars[f.name] = _pack_state(value, f"{prefix}{f.name}.", arrays)
+        else:
+            scalars[f.name] = value.item() if isinstance(value, np.generic) else value
+    return scalars
+
+
+def _unpack_state(
+    scalars: Mapping[str, Any], prefix: str, arrays: Mapping[str, Array]
+) -> dict[str, Any]:
+    fields = {
+        name: _unpack_state(value, f"{prefix}{name}.", arrays) if isinstance(value, dict) else value
+        for name, value in scalars.items()
+    }
+    for name, array in arrays.items():
+        field_ = name.removeprefix(prefix)
+        if name.startswith(prefix) and "." not in field_:
+            fields[field_] = array
+    return fields
+
+
 def pack_result(result: Result, prefix: str = "") -> tuple[dict[str, Any], dict[str, Array]]:
     """A result as header and arrays, array names behind `prefix`."""
     single = result.factors.symmetric
@@ -167,14 +195,9 @@ def pack_result(result: Result, prefix: str = "") -> tuple[dict[str, Any], dict[
         arrays[f"{prefix}right"] = result.factors.right
     for name in result.trace:
         arrays[f"{prefix}trace.{name}"] = result.trace[name]
-    scalars: dict[str, Any] = {}
+    scalars = None
     if result.state is not None:
-        for f in dataclasses.fields(result.state):
-            value = getattr(result.state, f.name)
-            if isinstance(value, np.ndarray):
-                arrays[f"{prefix}state.{f.name}"] = value
-            else:
-                scalars[f.name] = value.item() if isinstance(value, np.generic) else value
+        scalars = _pack_state(result.state, f"{prefix}state.", arrays)
     header = {
         "solver": result.solver.info.name,
         "options": pack_options(result.solver),
@@ -185,7 +208,7 @@ def pack_result(result: Result, prefix: str = "") -> tuple[dict[str, Any], dict[
         "oracle_used": list(result.oracle_used),
         "init_seconds": result.trace.init_seconds,
         "trace": list(result.trace),
-        "state": scalars if result.state is not None else None,
+        "state": scalars,
         "symmetric": single,
     }
     return header, arrays
@@ -201,9 +224,7 @@ def unpack_result(
     columns = {name: arrays[f"{prefix}trace.{name}"] for name in header["trace"]}
     state = None
     if header["state"] is not None:
-        start = f"{prefix}state."
-        kept = {name[len(start) :]: a for name, a in arrays.items() if name.startswith(start)}
-        state = solver.state_type(**header["state"], **kept)
+        state = solver.state_type(**_unpack_state(header["state"], f"{prefix}state.", arrays))
     return Result(
         factors=factors,
         status=Status[header["status"]],

@@ -8,7 +8,7 @@ from __future__ import annotations
 import inspect
 import io
 import pickle
-from dataclasses import replace
+from dataclasses import is_dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,9 @@ from .operators import (
     HasGaussNewton,
     HasInexactRowSolve,
     HasMatrix,
+    HasNormalProduct,
     HasRowSolve,
+    HasTangentRows,
     MeasurementOperator,
     matrix_of,
 )
@@ -101,9 +103,11 @@ def check_operator(
         found = np.asarray(matrix @ np.eye(n1 * n2))
         # On single entries a Hermitian operator shows the real part only.
         _close(found.real if hermitian else found, made, tolerance, "as_matrix differs")
-    if isinstance(operator, HasGaussNewton):
+    if isinstance(operator, HasNormalProduct):
         direction = Factors(other, _draw(generator, (n2, 3), kind))
-        _check_gauss_newton(operator, X, direction, z, tolerance)
+        _check_gauss_newton(operator, X, direction, z, tolerance, hermitian)
+    if isinstance(operator, HasTangentRows):
+        _check_tangent_rows(operator, X, matrix, tolerance)
     _check_single(operator, X)
     if operator.size:
         _check_isometry(operator, generator, kind)
@@ -123,18 +127,33 @@ def _check_adjoints(
         assert gap <= tol, f"{name} fails the dot test by {gap:.1e}"
 
 
-def _check_gauss_newton(operator: Any, X: Factors, D: Factors, z: Array, tol: float) -> None:
-    """The ability `HasGaussNewton` against `forward` and the adjoints."""
+def _check_tangent_rows(operator: Any, X: Factors, matrix: Any, tol: float) -> None:
+    """The ability `HasTangentRows` against the measurement matrices."""
+    start, stop = operator.size // 3, operator.size
+    found = operator.tangent_rows(X.left, X.right, start, stop)
+    rows = np.asarray(matrix[start:stop]).conj().reshape(stop - start, *operator.shape)
+    _close(found[0], rows @ X.right, tol, "tangent_rows: A_i R is wrong")
+    _close(found[1], np.swapaxes(rows.conj(), 1, 2) @ X.left, tol, "tangent_rows: A_i^H L is wrong")
+    assert operator.tangent_limit > 0, "tangent_limit is not positive"
+
+
+def _check_gauss_newton(
+    operator: Any, X: Factors, D: Factors, z: Array, tol: float, hermitian: bool
+) -> None:
+    """The abilities `HasNormalProduct` and `HasGaussNewton` against `forward` and adjoints."""
     moved = Factors(np.hstack([D.left, X.left]), np.hstack([X.right, D.right]))
     a1, a2 = operator.forward(moved), operator.forward(D)
     products = operator.normal_product(X, D)
     expected = operator.adjoint_right(a1, X.right), operator.adjoint_left(a1, X.left)
     for found, right in zip(products, expected, strict=True):
         _close(found, right, tol, "normal_product differs from the adjoints of the tangent map")
-    parts = (operator.forward(X) - z, a1, a2)
+    # Measurements of Hermitian forms are real, whatever the data are said to be.
+    parts = (operator.forward(X) - (z.real if hermitian else z), a1, a2)
     sums = [np.vdot(parts[a], parts[b]).real for a in range(3) for b in range(a, 3)]
     prepared = operator.prepare(z)
     _close(operator.line_sums(X, D, prepared), sums, tol, "line_sums differs from forward")
+    if not isinstance(operator, HasGaussNewton):
+        return
     none = Factors(np.zeros_like(D.left), D.right), Factors(D.left, np.zeros_like(D.right))
     for side, fixed, alone in (("left", X.right, none[1]), ("right", X.left, none[0])):
         blocks = operator.normal_blocks(fixed, side=side)
@@ -414,8 +433,15 @@ def check_solver(solver: Solver, instance: Instance, *, tolerance: float = 1e-6)
 
 
 def _same_state(a: Any, b: Any) -> bool:
-    values = zip(vars(a).values(), vars(b).values(), strict=True)
-    return all(np.array_equal(x, y) if isinstance(x, np.ndarray) else x == y for x, y in values)
+    def same(x: Any, y: Any) -> bool:
+        if isinstance(x, np.ndarray):
+            return np.array_equal(x, y)
+        if is_dataclass(x) and not isinstance(x, type):
+            return type(x) is type(y) and _same_state(x, y)
+        # NaN stands for what is not known yet.
+        return bool(x == y or (x != x and y != y))
+
+    return all(same(x, y) for x, y in zip(vars(a).values(), vars(b).values(), strict=True))
 
 
 def _check_advance(solver: Solver, problem: Problem, start: Factors) -> None:

@@ -54,19 +54,17 @@ def test_a_problem_needs_a_rank(sensing):
 
 def test_auto_picks_what_fits_and_says_why(completion, sensing):
     rows = ll.solve(completion)
-    assert rows.solver.info.name == "altmin"
+    assert rows.parts["solver"] == "altmin"
     assert "rows" in rows.why
-    assert "(rows" in repr(rows)
+    assert "rows" in repr(rows)
     line = ll.solve(sensing)
-    assert line.solver == solvers.ScaledGD(step_size="exact")
+    assert line.parts["solver"] == "scaledgd"
+    assert "exact" in line.why
     assert line.converged
     huber = ll.solve(sensing.problem.replace(loss=ll.losses.Huber(1.0)), rank=2)
-    assert huber.solver == solvers.ScaledGD(step_size="backtracking")
+    assert huber.parts["solver"] == "scaledgd"
+    assert "backtracking" in huber.why
     assert ll.solve(sensing, "gd", max_iter=1).why == ""
-
-
-def test_auto_passes_options_on(sensing):
-    assert ll.solve(sensing, step_size=0.4, max_iter=2).solver == solvers.ScaledGD(step_size=0.4)
 
 
 def test_a_solver_may_be_a_name_a_class_or_a_configured_value(sensing):

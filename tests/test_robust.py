@@ -122,7 +122,7 @@ def test_models_and_scale():
 def test_robust_pca_out_of_the_box(model, share):
     instance = ll.problems.robust_pca((150, 120), 3, cond=5, corruption=share, model=model, rng=0)
     result = ll.solve(instance)
-    assert result.solver.info.name == "thresholded_scaledgd"
+    assert result.parts["solver"] == "thresholded_scaledgd"
     assert result.converged
     assert result.trace["rel_error"][-1] < 1e-11
     assert result.n_iter < 150

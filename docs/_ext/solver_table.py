@@ -28,7 +28,9 @@ def row(info: SolverInfo) -> tuple[str, ...]:
     """The cells of one solver."""
     losses = "any smooth one"
     if info.losses is not None:
-        losses = ", ".join(f"`{loss.__name__}`" for loss in info.losses)
+        losses = ", ".join(
+            "any" if loss is object else f"`{loss.__name__}`" for loss in info.losses
+        )
     kinds = {"symmetric": info.symmetric, "rectangular": info.asymmetric}
     path = f"lowrank_la.solvers.{registry[info.name].__name__}"
     return (

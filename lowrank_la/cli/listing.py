@@ -40,7 +40,7 @@ def list_(
 
 
 def _solver_row(info: SolverInfo) -> dict[str, str]:
-    losses = "smooth" if info.losses is None else ", ".join(loss.__name__ for loss in info.losses)
+    losses = info.takes
     kinds = [
         k for k, takes in (("symmetric", info.symmetric), ("rectangular", info.asymmetric)) if takes
     ]

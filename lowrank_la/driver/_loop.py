@@ -46,7 +46,6 @@ class Loop:
     observers: dict[str, Callable[[View], float]]
     callback: Callable[[View], Any] | None
     every: int
-    why: str
     oracle: tuple[str, ...]
     checkpoint: Any
     checkpoint_every: float
@@ -67,10 +66,11 @@ class Loop:
         begun = time.perf_counter()
         # A non-finite number is looked at right after; NumPy's warnings add nothing.
         with np.errstate(all="ignore"):
-            self.state = self.solver.init(self.problem, self.begin)
+            if self.previous is None:
+                self.state = self.solver.init(self.problem, self.begin)
+            else:
+                self.state = self.solver.resumed(self.problem, self.begin, self.previous)
             self._natural = self.problem.loss.value(self.problem.data)
-        if self.previous is not None:
-            self.solver.resume(self.state, self.previous)
         self.trace.init_seconds = time.perf_counter() - begun
         saved = time.monotonic()
         while True:
@@ -193,7 +193,7 @@ class Loop:
             n_iter=int(self.state.iteration),
             trace=self.trace,
             solver=self.solver,
-            why=self.why,
+            why=self.solver.why(self.state),
             oracle_used=self.oracle,
             parts=parts,
             state=self.state,

@@ -13,7 +13,7 @@ from ..initial import start_from
 from ..problem import Instance, Problem, Truth
 from ..result import Result
 from ..solvers._protocol import Solver
-from ..solvers._registry import choose_solver, make_solver, refuse_if_unfit
+from ..solvers._registry import make_solver, refuse_if_unfit
 from ..stopping import MaxIter, MaxTime, Stationary, Stop, Unchanged
 from ..storage import check_folder
 from ..trace import View, observers_from
@@ -52,12 +52,10 @@ def prepare(
             f"problem must be a Problem or an Instance, got {type(problem).__name__}; "
             f"lowrank_la.observed makes one from triples"
         )
-    wanted, why = start, ""
-    if isinstance(solver, str) and solver == "auto":
-        chosen, why = choose_solver(problem)
-        solver = make_solver(chosen, options)
-    else:
-        solver = make_solver(solver, options)
+    wanted = start
+    solver = make_solver(solver, options)
+    if wanted is not None and hasattr(solver, "keep_start"):
+        solver = make_solver(solver, {"keep_start": True})
     refuse_if_unfit(solver, problem)
     oracle = [name for name in solver.info.oracle if getattr(solver, name) is not None]
     oracle += list(getattr(getattr(solver, "rule", None), "oracle", ()))
@@ -76,7 +74,7 @@ def prepare(
             oracle.append("rank")
     begin = start_from(
         problem,
-        solver.info.start if start is None else start,
+        solver.start_name(problem) if start is None else start,
         rank,
         init_scale=init_scale,
         rng=0 if rng is None else rng,
@@ -106,7 +104,6 @@ def prepare(
         observers=observers_from(observe, truth is not None),
         callback=callback,
         every=_check.count(every, "every", low=1),
-        why=why,
         oracle=tuple(oracle),
         checkpoint=checkpoint,
         checkpoint_every=_check.number(checkpoint_every, "checkpoint_every", low=0.0),

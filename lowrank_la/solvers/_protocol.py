@@ -23,7 +23,7 @@ class SolverInfo:
     summary : str
         One line.
     losses : tuple of type, or None
-        The losses that it takes; None for any smooth one.
+        The losses that it takes; None for any smooth one, ``(object,)`` for any at all.
     needs : tuple of str
         Abilities that the operator must have.
     oracle : tuple of str
@@ -52,7 +52,7 @@ class SolverInfo:
 
     name: str
     summary: str
-    losses: tuple[type[Loss], ...] | None = None
+    losses: tuple[type[Any], ...] | None = None
     needs: tuple[str, ...] = ()
     oracle: tuple[str, ...] = ()
     symmetric: bool = True
@@ -66,6 +66,13 @@ class SolverInfo:
     arrays: tuple[str, ...] = ("numpy",)
     references: tuple[str, ...] = ()
     refuses: Callable[[Problem], str | None] | None = None
+
+    @property
+    def takes(self) -> str:
+        """The losses in words."""
+        if self.losses is None:
+            return "smooth"
+        return ", ".join("any" if loss is object else loss.__name__ for loss in self.losses)
 
     def why_not(self, problem: Problem) -> str | None:
         """Why this solver cannot take the problem, as a sentence; None if it can."""
@@ -121,6 +128,20 @@ class Solver(Protocol):
         this problem and these options, and the same bits where both are those of before.
         """
         state.iteration = previous.iteration
+
+    def resumed(self, problem: Problem, start: Factors, previous: Any) -> Any:
+        """The state with which a run goes on from an earlier one, at whose factors it starts."""
+        state = self.init(problem, start)
+        self.resume(state, previous)
+        return state
+
+    def start_name(self, problem: Problem) -> str:
+        """Name of the start that suits the problem."""
+        return self.info.start
+
+    def why(self, state: Any) -> str:
+        """Why it does what it does, where it chooses among methods."""
+        return ""
 
     def evaluation(self, problem: Problem, state: Any) -> Evaluation | None:
         """Objective and gradient at the present iterate, where the problem's own will not do.

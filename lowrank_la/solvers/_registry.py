@@ -8,7 +8,6 @@ from typing import Any, TypeVar
 
 from .._registry import Registry
 from ..errors import IncompatibleError, InvalidTypeError, unknown_name
-from ..losses import Squared
 from ..problem import Instance, Problem
 from ._protocol import Solver, SolverInfo
 
@@ -109,32 +108,3 @@ def refuse_if_unfit(solver: Solver, problem: Problem) -> None:
         able = available_solvers(problem)
         who = f"these can: {', '.join(able)}" if able else "no registered solver can"
         raise IncompatibleError(f"{reason}; {who}")
-
-
-def choose_solver(problem: Problem) -> tuple[Solver, str]:
-    """The solver for a problem when none is named, and why.
-
-    Raises
-    ------
-    IncompatibleError
-        If no solver can take the problem.
-    """
-    able = available_solvers(problem)
-    if "altmin" in able:
-        return make_solver("altmin"), "rows can be solved for exactly: altmin has no step to choose"
-    if "scaledgd" in able:
-        if isinstance(problem.loss, Squared):
-            solver = make_solver("scaledgd", {"step_size": "exact"})
-            return solver, "squared loss: scaledgd with the exact line search"
-        solver = make_solver("scaledgd", {"step_size": "backtracking"})
-        return solver, "smooth loss: scaledgd with backtracking"
-    if "thresholded_scaledgd" in able:
-        return make_solver("thresholded_scaledgd"), "absolute loss on entries: outliers set aside"
-    if "scaled_subgradient" in able:
-        return make_solver("scaled_subgradient"), (
-            "absolute loss: scaled_subgradient need not know how many outliers there are, and is "
-            "not slowed by an ill-conditioned matrix"
-        )
-    if able:
-        return make_solver(able[0]), f"{able[0]} is the one solver that takes this problem"
-    raise IncompatibleError(f"no solver takes the loss {problem.loss} on this problem")

@@ -1,0 +1,317 @@
+"""The solver that chooses a solver."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any, ClassVar
+
+import numpy as np
+
+from .._typing import Array
+from ..errors import InvalidTypeError, SolverBreakdownError
+from ..factors import Factors
+from ..initial import start_from
+from ..problem import Evaluation, Problem, relative_gradient
+from ._plan import Attempt, first_start, plan, refusal
+from ._protocol import Solver, SolverInfo
+from ._registry import make_solver, register
+
+__all__ = ["Auto"]
+
+# Iterations between two looks at how fast a guarded attempt is.
+WINDOW = 10
+# Relative gradient below which the residual has taken its final size.
+LEVEL = 1e-3
+# A residual that large over the relative gradient will not follow it to zero.
+AWAY = 30.0
+# Multiples of the default tolerance that count as rounding.
+ROUNDING = 1e3
+
+
+@lru_cache(maxsize=64)
+def _attempt(attempts: str, number: int) -> Attempt:
+    return Attempt(**json.loads(attempts)[number])
+
+
+@lru_cache(maxsize=64)
+def _solver(attempts: str, number: int) -> Solver:
+    attempt = _attempt(attempts, number)
+    return make_solver(attempt.solver, attempt.options)
+
+
+@dataclass
+class AutoState:
+    """The attempt under way, and the best of those given up.
+
+    Attributes
+    ----------
+    iteration : int
+        Iterations done, of all attempts.
+    attempts : str
+        The plan, as JSON.
+    current : int
+        Number of the attempt under way.
+    begun : int
+        Iteration at which it began.
+    inner : object
+        State of its solver.
+    why : str
+        What was measured, chosen and given up so far.
+    marks : array, shape (k,)
+        Relative gradients of this attempt.
+    settled : bool
+        Whether the attempt is left alone, for it fits the data or nothing else is left to try.
+    best_value : float
+        Least objective of the attempts given up.
+    best_left, best_right : array or None
+        Its factors.
+    value, left, right
+        Objective and gradient at the present factors; None where the solver has its own.
+    """
+
+    iteration: int
+    attempts: str
+    current: int
+    begun: int
+    inner: Any
+    why: str
+    marks: Array
+    settled: bool
+    best_value: float = float("inf")
+    best_left: Array | None = None
+    best_right: Array | None = None
+    value: float = float("nan")
+    left: Array | None = None
+    right: Array | None = None
+
+    def __post_init__(self) -> None:
+        if isinstance(self.inner, Mapping):
+            # As read from a file.
+            self.inner = self.solver.state_type(**self.inner)
+
+    @property
+    def attempt(self) -> Attempt:
+        """The attempt under way."""
+        return _attempt(self.attempts, self.current)
+
+    @property
+    def solver(self) -> Solver:
+        """Its solver."""
+        return _solver(self.attempts, self.current)
+
+    @property
+    def last(self) -> bool:
+        """Whether nothing else is left to try."""
+        return self.current == len(json.loads(self.attempts)) - 1
+
+    @property
+    def best(self) -> Factors | None:
+        """Factors with the least objective of the attempts given up."""
+        if self.best_left is None:
+            return None
+        right = self.best_left if self.best_right is None else self.best_right
+        return Factors(self.best_left, right)
+
+    def at(self, problem: Problem) -> Evaluation:
+        """Objective and gradient at the present factors."""
+        known = self.solver.evaluation(problem, self.inner)
+        if known is not None:
+            return known
+        if self.left is None:
+            at = problem.evaluate(self.solver.factors(self.inner))
+            self.value, self.left = at.value, at.left
+            self.right = None if problem.symmetric else at.right
+        right = self.left if self.right is None else self.right
+        return Evaluation(self.value, self.left, right)
+
+
+def _describe(attempts: list[Attempt]) -> str:
+    return json.dumps([vars(attempt) for attempt in attempts], sort_keys=True)
+
+
+@register(
+    SolverInfo(
+        name="auto",
+        summary="measures the problem, chooses a method, and tries another where it fails",
+        losses=(object,),
+        refuses=refusal,
+        references=("the table in the guide; each method names its own source",),
+    )
+)
+@dataclass(frozen=True, kw_only=True)
+class Auto(Solver):
+    """Choose the method by facts measured on the problem, and the next one if it fails.
+
+    Parameters
+    ----------
+    keep_start : bool
+        Begin with a method that goes on from the start given, instead of one that ignores it.
+
+    Model
+    -----
+    That of the problem.
+
+    Update
+    ------
+    That of the method under way, which `result.why` names together with the facts that chose
+    it; `result.parts` has its name too. A method tried where it is fast but not sure is given up
+    when its relative gradient falls too slowly, or when the residual stays while the gradient
+    vanishes; then the next one runs. If none fits the data, the factors with the least objective
+    are returned.
+
+    Assumptions
+    -----------
+    Those of some method of the plan.
+
+    Guarantee
+    ---------
+    None beyond those of the methods.
+
+    Cost
+    ----
+    A guarded attempt that fails adds about half of what the next one takes.
+
+    References
+    ----------
+    The guide has the table of decisions.
+    """
+
+    keep_start: bool = False
+    state_type: ClassVar[type] = AutoState
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.keep_start, bool):
+            raise InvalidTypeError(f"keep_start must be True or False, got {self.keep_start!r}")
+
+    def start_name(self, problem: Problem) -> str:
+        """That of the first method where it has one of its own; else the spectral one."""
+        return first_start(problem)
+
+    def init(self, problem: Problem, start: Factors) -> AutoState:
+        """The facts, the plan, and its first method at the start."""
+        attempts, facts = plan(problem, start, keep_start=self.keep_start)
+        state = AutoState(
+            iteration=0,
+            attempts=_describe(attempts),
+            current=0,
+            begun=0,
+            inner=None,
+            why=facts,
+            marks=np.empty(0),
+            settled=False,
+        )
+        self._begin(problem, state, start)
+        return state
+
+    def _begin(self, problem: Problem, state: AutoState, start: Factors) -> None:
+        attempt = state.attempt
+        state.inner = state.solver.init(problem, start)
+        state.begun, state.marks = state.iteration, np.empty(0)
+        state.left = state.right = None
+        state.settled = state.last or not attempt.guarded
+        state.why = f"{state.why}; {attempt.why}" if state.why else attempt.why
+
+    def advance(self, problem: Problem, state: AutoState, k: int) -> None:
+        """Take k iterations of the method under way; change it where it fails."""
+        for _ in range(k):
+            failed = self._failure(problem, state)
+            if failed is not None:
+                self._next(problem, state, failed)
+            try:
+                state.solver.advance(problem, state.inner, 1)
+            except (SolverBreakdownError, np.linalg.LinAlgError) as error:
+                if state.settled:
+                    raise
+                self._next(problem, state, f"broke down: {error}")
+                state.solver.advance(problem, state.inner, 1)
+            state.left = state.right = None
+            state.iteration += 1
+            if not state.settled:
+                X = state.solver.factors(state.inner)
+                mark = relative_gradient(problem, X, state.at(problem))
+                state.marks = np.append(state.marks, mark)
+
+    def _failure(self, problem: Problem, state: AutoState) -> str | None:
+        """Why the method under way is to be given up; None while it is not."""
+        if state.settled or state.marks.size == 0:
+            return None
+        now, done = float(state.marks[-1]), state.marks.size
+        at = state.at(problem)
+        if not (np.isfinite(now) and np.isfinite(at.value)):
+            return "diverged"
+        if now <= LEVEL:
+            X = state.solver.factors(state.inner)
+            away = _relative_misfit(problem, X, at)
+            if away > max(AWAY * now, ROUNDING * problem.default_tol):
+                return f"came to rest at a relative residual of {away:.1e}"
+            if away <= ROUNDING * problem.default_tol:
+                state.settled = True
+                return None
+        attempt = state.attempt
+        if done < attempt.patience or done % WINDOW:
+            return None
+        rate = (now / float(state.marks[-1 - WINDOW])) ** (1.0 / WINDOW)
+        needed = np.inf if rate >= 1.0 else np.log(problem.default_tol / now) / np.log(rate)
+        if done + needed > attempt.limit:
+            how = f"{needed:.0f} further" if np.isfinite(needed) else "endless"
+            return f"would take {how} iterations"
+        return None
+
+    def _next(self, problem: Problem, state: AutoState, failed: str) -> None:
+        X, at = state.solver.factors(state.inner), state.at(problem)
+        value = at.value if X.isfinite() and np.isfinite(at.value) else np.inf
+        if value < state.best_value:
+            state.best_value = value
+            state.best_left = X.left
+            state.best_right = None if X.symmetric else X.right
+        state.why += f"; {state.attempt.solver} {failed} after {state.marks.size} iterations"
+        state.current += 1
+        attempt = state.attempt
+        start = start_from(problem, attempt.start, X.rank, init_scale=None, rng=0)
+        self._begin(problem, state, start)
+
+    def factors(self, state: AutoState) -> Factors:
+        """Those of the method under way."""
+        return state.solver.factors(state.inner)
+
+    def resumed(self, problem: Problem, start: Factors, previous: AutoState) -> AutoState:
+        """The plan as it stood, its method under way going on as it does by itself."""
+        inner = previous.solver.resumed(problem, start, previous.inner)
+        # Objective and gradient at the factors are those of this problem.
+        return replace(previous, inner=inner, left=None, right=None)
+
+    def evaluation(self, problem: Problem, state: AutoState) -> Evaluation | None:
+        """That of the method under way."""
+        return state.at(problem)
+
+    def stationarity(self, problem: Problem, state: AutoState) -> float | None:
+        """That of the method under way; infinite where it is at rest but may be given up."""
+        known = state.solver.stationarity(problem, state.inner)
+        if state.settled:
+            return known
+        return float("inf") if self._failure(problem, state) is not None else known
+
+    def finished(self, state: AutoState) -> str | None:
+        """Why the method under way is done."""
+        return state.solver.finished(state.inner)
+
+    def standstill(self, state: AutoState) -> str | None:
+        """What the method under way knows of the point."""
+        return state.solver.standstill(state.inner)
+
+    def parts(self, state: AutoState) -> Mapping[str, Any]:
+        """The name of the method under way, and what it found."""
+        return {"solver": state.attempt.solver, **state.solver.parts(state.inner)}
+
+    def why(self, state: AutoState) -> str:
+        """What was measured, chosen and given up."""
+        return state.why
+
+
+def _relative_misfit(problem: Problem, X: Factors, at: Evaluation) -> float:
+    """``sqrt(f(A(X) - y) / f(y))``, for the squared loss the relative residual."""
+    natural = problem.loss.value(problem.data)
+    return float(np.sqrt(max(problem.misfit(X, at), 0.0) / natural))
