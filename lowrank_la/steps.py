@@ -20,7 +20,7 @@ from ._typing import Array
 from .errors import IncompatibleError, InvalidInputError, InvalidTypeError, unknown_name
 from .factors import Factors
 from .losses import Squared
-from .operators import HasGaussNewton
+from .operators import HasNormalProduct
 from .problem import Evaluation, Problem
 
 __all__ = [
@@ -108,7 +108,7 @@ class Line:
     def _sums(self) -> Array:
         """e.e, e.a1, e.a2, a1.a1, a1.a2, a2.a2."""
         X, D, operator = self.X, self.direction, self.problem.operator
-        if self.at.residual is None and isinstance(operator, HasGaussNewton):
+        if self.at.residual is None and isinstance(operator, HasNormalProduct):
             return operator.line_sums(X, D, self.problem.prepared)
         e = self.problem.residual(X) if self.at.residual is None else self.at.residual
         a1 = operator.forward(Factors(np.hstack([D.left, X.left]), np.hstack([X.right, D.right])))

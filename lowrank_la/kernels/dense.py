@@ -151,3 +151,58 @@ def residual_sums(lo, hi, matrix, x, data, code, parameter, residual, out):  # t
             out[k] += w0 * a0[k]
         i += 1
     return total
+
+
+@kernel
+def packed_products(lo, hi, matrix, factor, out):  # type: ignore[no-untyped-def]
+    """out[i, q] = A_i @ factor[q] for rows lo..hi-1, A_i a packed real symmetric matrix.
+
+    A row of the matrix holds the n diagonal entries of A_i, then those above the diagonal row
+    by row, times sqrt(2); factor is (r, n).
+    """
+    rank, n = factor.shape
+    scale = factor[0, 0] * 0 + np.sqrt(0.5)
+    for i in range(lo, hi):
+        row = matrix[i]
+        for q in range(rank):
+            v = factor[q]
+            o = out[i, q]
+            for a in range(n):
+                o[a] = row[a] * v[a]
+            start = n
+            for a in range(n):
+                length = n - 1 - a
+                upper = row[start : start + length]
+                below = v[a + 1 :]
+                target = o[a + 1 :]
+                weight = scale * v[a]
+                s = upper[0] * below[0] * 0 if length > 0 else v[a] * 0
+                for b in range(length):
+                    s += upper[b] * below[b]
+                    target[b] += weight * upper[b]
+                o[a] += scale * s
+                start += length
+
+
+@kernel
+def tangent_products(lo, hi, matrix, left, right, out_left, out_right):  # type: ignore[no-untyped-def]
+    """out_left[i, q] = A_i right[q] and out_right[i, q] = A_i^H left[q] for rows lo..hi-1.
+
+    A row of the matrix is A_i, flattened; left is (r, n1), right (r, n2). Each row of A_i is
+    used for all products while it is in cache.
+    """
+    rank, n1 = left.shape
+    n2 = right.shape[1]
+    for i in range(lo, hi):
+        out_right[i] = 0
+        for a in range(n1):
+            row = matrix[i, a * n2 : (a + 1) * n2]
+            for q in range(rank):
+                v = right[q]
+                o = out_right[i, q]
+                weight = left[q, a]
+                s = row[0] * v[0] * 0
+                for b in range(n2):
+                    s += row[b] * v[b]
+                    o[b] += weight * np.conj(row[b])
+                out_left[i, q, a] = s

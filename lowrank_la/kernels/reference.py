@@ -121,6 +121,32 @@ def residual_sums(
     return total
 
 
+def packed_products(lo: int, hi: int, matrix: Array, factor: Array, out: Array) -> None:
+    n = factor.shape[1]
+    upper = np.triu_indices(n, 1)
+    for i in range(lo, hi):
+        full = np.zeros((n, n), factor.dtype)
+        full[upper] = matrix[i, n:] * np.sqrt(0.5)
+        full += full.T
+        full[np.diag_indices(n)] = matrix[i, :n]
+        out[i] = factor @ full
+
+
+def tangent_products(
+    lo: int,
+    hi: int,
+    matrix: Array,
+    left: Array,
+    right: Array,
+    out_left: Array,
+    out_right: Array,
+) -> None:
+    for i in range(lo, hi):
+        A = matrix[i].reshape(left.shape[1], right.shape[1])
+        out_left[i] = right @ A.T
+        out_right[i] = left @ A.conj()
+
+
 def kept_thresholds(
     lo: int, hi: int, values: Array, indptr: Array, kept: Array, out: Array
 ) -> None:
@@ -326,3 +352,114 @@ def tangent_cg(
         d = [a + shift.dtype.type(new / gamma) * b for a, b in zip(ahead, d, strict=True)]
         gamma, done = new, done + 1
     return done, float(np.sqrt(max(gamma, 0.0) / first)) if first > 0 else 0.0
+
+
+def _narrow(out: Array, *padded: Array) -> list[Array]:
+    """The columns of padded factors that `out` has."""
+    return [factor[:, : out.shape[1]] for factor in padded]
+
+
+def _parts(lanes: tuple[int, ...], pair: Array) -> Array:
+    """A padded pair, whose padding adds nothing to inner products."""
+    half = 8 * len(lanes)
+    if pair.shape[1] != 2 * half:
+        raise ValueError(f"a pair of width {pair.shape[1]} for {len(lanes)} blocks of lanes")
+    return pair
+
+
+def wide_products(
+    lo: int,
+    hi: int,
+    lanes: tuple[int, ...],
+    left: Array,
+    right: Array,
+    indptr: Array,
+    cols: Array,
+    out: Array,
+) -> None:
+    products(lo, hi, left, right, indptr, cols, out)
+
+
+def wide_weighted_sums(
+    lo: int,
+    hi: int,
+    lanes: tuple[int, ...],
+    weights: Array,
+    other: Array,
+    indptr: Array,
+    cols: Array,
+    out: Array,
+) -> None:
+    weighted_sums(lo, hi, weights, *_narrow(out, other), indptr, cols, out)
+
+
+def wide_loss_sums(
+    lo: int,
+    hi: int,
+    lanes: tuple[int, ...],
+    left: Array,
+    right: Array,
+    indptr: Array,
+    cols: Array,
+    data: Array,
+    code: int,
+    parameter: float,
+    out: Array,
+) -> float:
+    factors = _narrow(out, left, right)
+    return loss_sums(lo, hi, *factors, indptr, cols, data, code, parameter, out)
+
+
+def wide_tangent_sums(
+    lo: int,
+    hi: int,
+    lanes: tuple[int, ...],
+    mine: Array,
+    pairs: Array,
+    indptr: Array,
+    cols: Array,
+    out: Array,
+) -> None:
+    full = np.zeros((out.shape[0], 8 * len(lanes)), out.dtype)
+    tangent_sums(lo, hi, _parts(lanes, mine), _parts(lanes, pairs), indptr, cols, full)
+    out[lo:hi] = full[lo:hi, : out.shape[1]]
+
+
+def wide_line_sums(
+    lo: int,
+    hi: int,
+    lanes: tuple[int, ...],
+    mine: Array,
+    pairs: Array,
+    indptr: Array,
+    cols: Array,
+    data: Array,
+) -> tuple[float, ...]:
+    return line_sums(lo, hi, _parts(lanes, mine), _parts(lanes, pairs), indptr, cols, data)
+
+
+def wide_ridge_rows(
+    lo: int,
+    hi: int,
+    size: tuple[int, ...],
+    other: Array,
+    indptr: Array,
+    cols: Array,
+    data: Array,
+    ridge: Array,
+    out: Array,
+) -> None:
+    tiled_ridge_rows(lo, hi, other, indptr, cols, data, ridge, out)
+
+
+def tiled_ridge_rows(
+    lo: int,
+    hi: int,
+    other: Array,
+    indptr: Array,
+    cols: Array,
+    data: Array,
+    ridge: Array,
+    out: Array,
+) -> None:
+    ridge_rows(lo, hi, *_narrow(out, other), indptr, cols, data, ridge, out)

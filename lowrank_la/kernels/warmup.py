@@ -31,6 +31,12 @@ def warmup(dtypes: Sequence[Any] = (np.float64,)) -> int:
         rows.ridge_rows(0, 2, factor, indptr, indices, data, ridge, product)
         dense.row_products(0, 2, factor, np.ones(2, dtype), np.empty(2, dtype))
         dense.row_combination(0, 2, factor, np.ones(2, dtype), np.zeros(2, dtype))
+        two = np.ones(2, dtype)
+        dense.residual_sums(0, 2, factor, two, two, 0, 0.0, two.copy(), two.copy())
+        three, cube = np.ones((2, 3), dtype), np.empty((2, 1, 2), dtype)
+        one = np.ones((1, 2), dtype)
+        dense.packed_products(0, 2, three, one, cube)
+        dense.tangent_products(0, 2, np.ones((2, 4), dtype), one, one, cube, cube.copy())
         size, kept = np.ones(3, factor.real.dtype), np.array([1, 1], np.int64)
         selection.kept_thresholds(0, 2, size, indptr, kept, np.empty(2, factor.real.dtype))
         sketched.sketched_rows(
@@ -52,12 +58,10 @@ def warmup(dtypes: Sequence[Any] = (np.float64,)) -> int:
             np.empty_like(factor),
         )
         _tangent(factor, indptr, indices, data)
-        count += 15
+        count += 17
     return count
 
 
-def cache_folder() -> str | None:
-    """Where compiled kernels are kept; None if nowhere."""
 def _tangent(factor: Any, indptr: Any, indices: Any, data: Any) -> None:
     wide, product = np.hstack([factor, factor]), np.empty_like(factor)
     blocks, shift = np.ones((2, 2, 2), factor.dtype), np.ones(2, factor.real.dtype)
@@ -72,6 +76,8 @@ def _tangent(factor: Any, indptr: Any, indices: Any, data: Any) -> None:
     tangent.tangent_cg(factor, factor, *layouts, shift, blocks, blocks, *residuals, 0.1, 1, *outs)
 
 
+def cache_folder() -> str | None:
+    """Where compiled kernels are kept; None if nowhere."""
     if not _jit.enabled():
         return None
     cache = getattr(entries.products, "_cache", None)

@@ -143,7 +143,7 @@ class HasInexactRowSolve(Protocol):
 
 
 @runtime_checkable
-class HasGaussNewton(Protocol):
+class HasNormalProduct(Protocol):
     """Ability: products with J* A* A J and the squared loss along a line, in one pass.
 
     J maps a direction D = (dL, dR) to ``dL R^H + L dR^H``.
@@ -163,6 +163,11 @@ class HasGaussNewton(Protocol):
         Along ``(L + t dL, R + t dR)`` the residual is ``e + t a1 + t^2 a2``.
         """
         ...
+
+
+@runtime_checkable
+class HasGaussNewton(HasNormalProduct, Protocol):
+    """Ability: the diagonal blocks of J* A* A J too, which precondition."""
 
     def normal_blocks(self, fixed: Array, *, side: str) -> Array:
         """Diagonal r x r blocks of J* A* A J for the rows of the factor `side`, (n, r, r).
@@ -191,6 +196,24 @@ class HasNormalSolve(HasGaussNewton, Protocol):
         `inverses` are the blocks of the preconditioner, (n1, r, r) and (n2, r, r). Returns the
         two parts of d, the number of iterations, and the share of the residual left.
         """
+        ...
+
+
+@runtime_checkable
+class HasTangentRows(Protocol):
+    """Ability: the linearised measurements as rows, for dense measurement matrices.
+
+    Attributes
+    ----------
+    tangent_limit : int
+        Number of unknowns up to which solving with the rows beats iterating with the operator.
+    """
+
+    @property
+    def tangent_limit(self) -> int: ...
+
+    def tangent_rows(self, L: Array, R: Array, start: int, stop: int) -> tuple[Array, Array]:
+        """``A_i R`` and ``A_i^H L`` for i in [start, stop): (k, n1, r) and (k, n2, r)."""
         ...
 
 
@@ -225,6 +248,7 @@ ABILITIES: dict[str, type] = {
     "row_solve": HasRowSolve,
     "row_solve_inexact": HasInexactRowSolve,
     "normal_product": HasGaussNewton,
+    "tangent_rows": HasTangentRows,
     "as_matrix": HasMatrix,
 }
 

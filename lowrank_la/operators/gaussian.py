@@ -12,7 +12,7 @@ from .._typing import Array, Shape
 from ..errors import InvalidInputError, InvalidTypeError, TooLargeError
 from ..factors import Factors
 from ..kernels import _chunks, dense
-from ..losses import Loss
+from ..losses import Loss, Squared
 from ._protocol import positive
 
 __all__ = ["GaussianSensing"]
@@ -281,6 +281,65 @@ class GaussianSensing:
         rows = max(4, BLOCK_BYTES // (self._dimension * self._matrix.itemsize) // 4 * 4)
         return [(start, min(start + rows, hi)) for start in range(lo, hi, rows)]
 
+    def normal_product(self, X: Factors, D: Factors) -> tuple[Array, Array]:
+        """``A*(t) R`` and ``A*(t)^H L`` with ``t = A(dL R^H + L dR^H)``, in one pass."""
+        x = self._coordinates(_tangent(X, D))
+        zero = np.zeros(self.size, x.dtype)
+        _, image, _ = self._fused(x, zero, Squared())
+        return image @ X.right, image.conj().T @ X.left
+
+    def line_sums(self, X: Factors, D: Factors, prepared: Array) -> Array:
+        """Inner products of e, a1 and a2 in one pass: the squared loss along ``X + t D``."""
+        points = [self._coordinates(Y) for Y in (X, _tangent(X, D), D)]
+        dtype = np.result_type(points[0], self._measured_type(points[0]))
+        out = np.empty((3, self.size), dtype)
+
+        def lane(lo: int, hi: int) -> None:
+            for start, stop in self._blocks(lo, hi):
+                for x, measured in zip(points, out, strict=True):
+                    dense.row_products(start, stop, self._matrix, x, measured)
+
+        _chunks.run(lane, self._cuts(), 3 * self._work())
+        out[0] -= prepared.real if self.symmetric else prepared
+        sums = [
+            np.sum((out[a].conj() * out[b]).real, dtype=float)
+            for a in range(3)
+            for b in range(a, 3)
+        ]
+        return np.array(sums)
+
+    @property
+    def tangent_limit(self) -> int:
+        """Twenty times the side of the matrix: an inner iteration reads all measurements."""
+        n1, n2 = self.shape
+        return int(20 * np.sqrt(n1 * n2))
+
+    def tangent_rows(self, L: Array, R: Array, start: int, stop: int) -> tuple[Array, Array]:
+        """``A_i R`` and ``A_i^H L`` for i in [start, stop): (k, n1, r) and (k, n2, r)."""
+        left, right = (np.ascontiguousarray(F.T) for F in (L, R))
+        dtype = np.result_type(left, self._measured_type(left))
+        left, right = left.astype(dtype, copy=False), right.astype(dtype, copy=False)
+        block = self._matrix[start:stop]
+        shapes = [(stop - start, L.shape[1], n) for n in self.shape]
+        if not self.symmetric:
+            P, Q = (np.empty(shape, dtype) for shape in shapes)
+            self._rows(dense.tangent_products, block, left, right, P, Q)
+        elif self._matrix.shape[1] < self.shape[0] ** 2 and dtype.kind != "c":
+            P = np.empty(shapes[0], dtype)
+            self._rows(dense.packed_products, block, right, P)
+            Q = P
+            if L is not R:
+                Q = np.empty(shapes[1], dtype)
+                self._rows(dense.packed_products, block, left, Q)
+        else:
+            full = np.stack([self._unpack(row) for row in block])
+            P, Q = (np.swapaxes(full @ F, 1, 2) for F in (R, L))
+        return np.swapaxes(P, 1, 2), np.swapaxes(Q, 1, 2)
+
+    def _rows(self, task: Any, block: Array, *args: Array) -> None:
+        cuts = _chunks.even_borders(len(block), LANES)
+        _chunks.run(task, cuts, float(block.size * len(args[0])), block, *args)
+
     def as_matrix(self) -> Array:
         """Dense m x (n1 n2) matrix that takes vec(X), rows first, to the measurements."""
         if not self.symmetric:
@@ -294,6 +353,11 @@ class GaussianSensing:
             f"<{kind}GaussianSensing {n1} x {n2}, {self.size} measurements, "
             f"{self._matrix.nbytes / 1e6:.3g} MB {self._matrix.dtype}>"
         )
+
+
+def _tangent(X: Factors, D: Factors) -> Factors:
+    """``dL R^H + L dR^H``."""
+    return Factors(np.hstack([D.left, X.left]), np.hstack([X.right, D.right]))
 
 
 def _real_of(dtype: np.dtype[Any]) -> np.dtype[Any]:

@@ -271,6 +271,74 @@ class RankOneSensing:
         values, lefts, rights = zip(*self._lanes(lane, 4 * X.rank), strict=True)
         return float(sum(values)), _sum(lefts), None if single else _sum(rights)
 
+    def normal_product(self, X: Factors, D: Factors) -> tuple[Array, Array]:
+        """``A*(t) R`` and ``A*(t)^H L`` with ``t = A(dL R^H + L dR^H)``, in one pass."""
+        single = self.symmetric and X.symmetric and D.symmetric
+        dtype = np.result_type(X.dtype, D.dtype, self._measured_type(X.dtype))
+        dtype = np.result_type(dtype, np.complex64) if self.dtype.kind == "c" else dtype
+        rank = X.rank
+
+        def lane(lo: int, hi: int) -> tuple[Array, Array]:
+            left = np.zeros(X.left.shape, dtype)
+            right = np.zeros((0 if single else X.right.shape[0], rank), dtype)
+            for rows in _blocks(lo, hi):
+                (u, du), (v, dv) = self._pairs(rows, X, D)
+                image = self._measured(du, v) + self._measured(u, dv)
+                left += self._left[rows].T @ (image[:, None] * v)
+                if not single:
+                    right += self._right[rows].T @ (image.conj()[:, None] * u)
+            return left, right
+
+        lefts, rights = zip(*self._lanes(lane, 6 * rank), strict=True)
+        left = _sum(lefts)
+        return left, left if single else _sum(rights)
+
+    def _pairs(
+        self, rows: slice, X: Factors, D: Factors
+    ) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
+        """``a_i^H (L, dL)`` and ``b_i^H (R, dR)`` for a block of measurements."""
+        rank = X.rank
+        both = Factors(
+            np.hstack([X.left, D.left]),
+            np.hstack([X.right, D.right]),
+        )
+        if self.symmetric and X.symmetric and D.symmetric:
+            both = Factors(both.left, both.left)
+        left, right = self._products(rows, both)
+        return (left[:, :rank], left[:, rank:]), (right[:, :rank], right[:, rank:])
+
+    def line_sums(self, X: Factors, D: Factors, prepared: Array) -> Array:
+        """Inner products of e, a1 and a2 in one pass: the squared loss along ``X + t D``."""
+
+        def lane(lo: int, hi: int) -> Array:
+            total = np.zeros(6)
+            for rows in _blocks(lo, hi):
+                (u, du), (v, dv) = self._pairs(rows, X, D)
+                parts = (
+                    self._measured(u, v) - (prepared.real if self.symmetric else prepared)[rows],
+                    self._measured(du, v) + self._measured(u, dv),
+                    self._measured(du, dv),
+                )
+                pairs = [(a, b) for a in range(3) for b in range(a, 3)]
+                total += [np.sum((parts[a].conj() * parts[b]).real, dtype=float) for a, b in pairs]
+            return total
+
+        return _sum(self._lanes(lane, 4 * X.rank))
+
+    @property
+    def tangent_limit(self) -> int:
+        """An inner iteration is cheap: with more unknowns solving costs more."""
+        return 300
+
+    def tangent_rows(self, L: Array, R: Array, start: int, stop: int) -> tuple[Array, Array]:
+        """``A_i R`` and ``A_i^H L`` for i in [start, stop): (k, n1, r) and (k, n2, r)."""
+        rows = slice(start, stop)
+        u, v = _products(self._left[rows], L), _products(self._right[rows], R)
+        return (
+            self._left[rows][:, :, None] * v[:, None, :],
+            self._right[rows][:, :, None] * u[:, None, :],
+        )
+
     def as_matrix(self) -> Array:
         """Dense m x (n1 n2) matrix that takes vec(X), rows first, to the measurements.
 

@@ -112,6 +112,55 @@ def test_dense(kind, m):
 
 
 @needs_jit
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("m", [1, 4, 7])
+@pytest.mark.parametrize("code", [0, 1, 2])
+def test_dense_in_one_pass(kind, m, code):
+    """Residual, loss and combination; a residual that vanishes has no slope."""
+    rng = np.random.default_rng(0)
+    matrix, x, y = draw(rng, (m + 2, 50), kind), draw(rng, 50, kind), draw(rng, m + 2, kind)
+    matrix[1], y[1] = 0, 0
+    found = []
+    for module in (dense, reference):
+        e, out = np.zeros(m + 2, kind), np.ones(50, kind)
+        total = module.residual_sums(1, m + 1, matrix, x, y, code, 2.0, e, out)
+        found.append((total, e, out))
+    for a, b in zip(*found, strict=True):
+        agree(np.asarray(a), np.asarray(b), kind)
+    assert found[0][1][0] == found[0][1][-1] == 0
+
+
+@needs_jit
+@pytest.mark.parametrize("kind", KINDS)
+def test_tangent_products(kind):
+    rng = np.random.default_rng(0)
+    matrix = draw(rng, (5, 12), kind)
+    left, right = draw(rng, (3, 4), kind), draw(rng, (3, 3), kind)
+    found = []
+    for module in (dense, reference):
+        outs = np.zeros((5, 3, 4), kind), np.zeros((5, 3, 3), kind)
+        module.tangent_products(1, 4, matrix, left, right, *outs)
+        found.append(outs)
+    for a, b in zip(*found, strict=True):
+        agree(a, b, kind)
+    A = matrix[2].reshape(4, 3)
+    agree(found[0][0][2], (A @ right.T).T, kind)
+    agree(found[0][1][2], (A.conj().T @ left.T).T, kind)
+
+
+@needs_jit
+@pytest.mark.parametrize("kind", [np.float64, np.float32])
+@pytest.mark.parametrize("n", [1, 2, 7])
+def test_packed_products(kind, n):
+    rng = np.random.default_rng(0)
+    matrix, factor = draw(rng, (5, n * (n + 1) // 2), kind), draw(rng, (2, n), kind)
+    outs = [np.zeros((5, 2, n), kind) for _ in range(2)]
+    for module, out in zip((dense, reference), outs, strict=True):
+        module.packed_products(1, 4, matrix, factor, out)
+    agree(*outs, kind)
+
+
+@needs_jit
 @pytest.mark.parametrize("kind", [np.float64, np.float32])
 @pytest.mark.parametrize("levels", [0, 3])
 def test_kept_thresholds(kind, levels):
@@ -186,25 +235,6 @@ def test_sketched_rows(kind, by_norm):
     np.testing.assert_allclose(exact[10], expected, atol=1e4 * np.finfo(kind).eps)
 
 
-def test_every_kernel_has_a_twin_of_the_same_signature():
-    for module in (entries, rows, dense, selection, sketched, tangent):
-        for name, value in vars(module).items():
-            if name.startswith("_") or getattr(value, "__module__", "") != module.__name__:
-                continue
-            function = getattr(value, "py_func", value)
-            twin = inspect.signature(getattr(reference, name))
-            assert list(inspect.signature(function).parameters) == list(twin.parameters)
-
-
-@needs_jit
-def test_nan_is_not_lost():
-    s = setting(np.float64)
-    s["y"][4] = np.nan
-    out = np.zeros_like(s["L"])
-    total = entries.loss_sums(
-        0, s["n1"], s["L"], s["R"], s["indptr"], s["cols"], s["y"], 0, 0.0, out
-    )
-    assert np.isnan(total)
 def tangent_setting(kind):
     s = setting(kind)
     rng = np.random.default_rng(7)
@@ -309,11 +339,30 @@ def test_tangent_cg(kind):
     assert np.linalg.norm(gap) < 0.05 * np.linalg.norm(s["dL"])
 
 
+def test_every_kernel_has_a_twin_of_the_same_signature():
+    for module in (entries, rows, dense, selection, sketched, tangent):
+        for name, value in vars(module).items():
+            if name.startswith("_") or getattr(value, "__module__", "") != module.__name__:
+                continue
+            function = getattr(value, "py_func", value)
+            twin = inspect.signature(getattr(reference, name))
+            assert list(inspect.signature(function).parameters) == list(twin.parameters)
+
+
+@needs_jit
+def test_nan_is_not_lost():
+    s = setting(np.float64)
+    s["y"][4] = np.nan
+    out = np.zeros_like(s["L"])
+    total = entries.loss_sums(
+        0, s["n1"], s["L"], s["R"], s["indptr"], s["cols"], s["y"], 0, 0.0, out
+    )
+    assert np.isnan(total)
     assert np.isnan(out).any()
 
 
 def test_warmup_counts_kernels():
-    assert warmup(["float64", "float32"]) == 30
+    assert warmup(["float64", "float32"]) == 34
 
 
 def test_borders_depend_on_the_data_alone():
