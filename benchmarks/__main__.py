@@ -42,6 +42,8 @@ def _parser() -> argparse.ArgumentParser:
     worker = commands.add_parser("worker")
     worker.add_argument("--quick", action="store_true")
     worker.add_argument("--only", default="")
+    # What `run` starts for each contender of a recovery; its order is on stdin.
+    commands.add_parser("recovery-worker")
     return parser
 
 
@@ -65,9 +67,14 @@ def main() -> None:
         report(options.input, options.output)
     elif options.command == "list":
         from .cases import select
+        from .recovery.cases import select as select_recoveries
 
-        for case in select(quick=options.quick):
+        for case in (*select(quick=options.quick), *select_recoveries(quick=options.quick)):
             print(case)
+    elif options.command == "recovery-worker":
+        from .recovery.worker import main as recover
+
+        recover()
     else:
         from .worker import work
 

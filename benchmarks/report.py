@@ -7,15 +7,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from .recovery.report import recovery_section
+from .tables import MISSING, number, table
+
 TEMPLATE = Path(__file__).parent / "performance.md.j2"
-MISSING = "–"
-
-
-def number(value: float) -> str:
-    """Two significant digits below ten, whole numbers from 100 on."""
-    if value >= 100:
-        return f"{value:.0f}"
-    return f"{value:.1f}" if value >= 1 else f"{value:.2g}"
 
 
 def _ratio(contender: dict[str, Any]) -> float:
@@ -48,12 +43,6 @@ def _row(case: dict[str, Any], threads: str, columns: Sequence[dict[str, Any]]) 
     return cells
 
 
-def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A Markdown table; all columns but the first are aligned to the right."""
-    lines = [header, [":--", *["--:"] * (len(header) - 1)], *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
-
-
 def _section(name: str, runs: Sequence[dict[str, Any]]) -> dict[str, Any]:
     found = [(run["threads"], c) for run in runs for c in run["cases"] if c["workload"] == name]
     # Settings of threads next to each other, cases in the order of the file.
@@ -67,7 +56,7 @@ def _section(name: str, runs: Sequence[dict[str, Any]]) -> dict[str, Any]:
         "title": first["title"],
         "about": first["contenders"][0]["about"],
         "columns": columns,
-        "table": _table(header, [_row(case, threads, columns) for threads, case in found]),
+        "table": table(header, [_row(case, threads, columns) for threads, case in found]),
     }
 
 
@@ -86,11 +75,11 @@ def _overview(runs: Sequence[dict[str, Any]], names: Sequence[str]) -> str:
             peers = [min(map(_ratio, _others(c, "peer").values())) for c in cases]
             title = cases[0]["title"]
             rows.append([title, run["threads"], _span(floors), _span(peers)])
-    return _table(["operation", "threads", "lowrank_la / floor", "best peer / lowrank_la"], rows)
+    return table(["operation", "threads", "lowrank_la / floor", "best peer / lowrank_la"], rows)
 
 
 def _first_use(rows: Sequence[dict[str, Any]]) -> str:
-    return _table(["what", "seconds"], [[r["name"], f"{r['median_s']:.2g}"] for r in rows])
+    return table(["what", "seconds"], [[r["name"], f"{r['median_s']:.2g}"] for r in rows])
 
 
 def render(results: dict[str, Any]) -> str:
@@ -110,8 +99,9 @@ def render(results: dict[str, Any]) -> str:
         machine=results["machine"],
         runs=runs,
         command=results["command"],
+        recovery=recovery_section(results.get("recovery")),
         minutes=results["total_s"] / 60,
-        repeats=min(c["repeats"] for c in cases),
+        repeats=min((c["repeats"] for c in cases), default=0),
         others=[c["others_cores"] for c in cases],
         overview=_overview(runs, names),
         sections=[_section(name, runs) for name in names],

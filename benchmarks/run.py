@@ -13,6 +13,10 @@ from typing import Any
 
 from . import first_use, machine
 from .cases import select
+from .recovery import generators
+from .recovery.cases import select as select_recoveries
+from .recovery.measure import measure_case
+from .recovery.registry import abouts, versions
 
 ROOT = Path(__file__).resolve().parent.parent
 # Read when a process starts, so each setting needs a process of its own.
@@ -27,9 +31,15 @@ def _line(case: dict[str, Any]) -> str:
     return f"  {case['workload']}: {case['label']}: {1e3 * ours:.3g} ms; {others}{noise}"
 
 
+def environment_of(setting: str) -> dict[str, str]:
+    """The variables that say how many threads: "2", or "2:1" with another number for BLAS."""
+    kernels, _, blas = setting.partition(":")
+    return {KERNEL_THREADS: kernels} | dict.fromkeys(BLAS_THREADS, blas or kernels)
+
+
 def _measure(setting: str, arguments: list[str]) -> dict[str, Any]:
     kernels, _, blas = setting.partition(":")
-    environment = {KERNEL_THREADS: kernels} | dict.fromkeys(BLAS_THREADS, blas or kernels)
+    environment = environment_of(setting)
     label = f"{kernels}, BLAS {blas}" if blas else kernels
     print(f"threads: {label}", flush=True)
     cases = []
@@ -46,6 +56,19 @@ def _measure(setting: str, arguments: list[str]) -> dict[str, Any]:
     return {"threads": label, "environment": environment, "cases": cases}
 
 
+def _recover(*, quick: bool, only: str, threads: Sequence[str]) -> dict[str, Any]:
+    cases = select_recoveries(quick=quick, only=only)
+    if not cases:
+        return {"cases": []}
+    print("recovery", flush=True)
+    return {
+        "completion_data": generators.source(),
+        "packages": versions(),
+        "about": abouts(),
+        "cases": [measure_case(case, threads, environment_of) for case in cases],
+    }
+
+
 def _updated(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
     """`old` with the cases of `new` in the place of those of the same names."""
     for result in (old, new):
@@ -56,6 +79,11 @@ def _updated(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
     for run in old["runs"]:
         replacing = {c["label"]: c for c in fresh.get(run["threads"], {"cases": []})["cases"]}
         run["cases"] = [replacing.get(c["label"], c) for c in run["cases"]]
+    recovered = {c["name"]: c for c in old.get("recovery", {}).get("cases", [])}
+    recovered |= {c["name"]: c for c in new["recovery"]["cases"]}
+    # A file may have had none, or not these.
+    old["recovery"] = {**old.get("recovery", {}), **new["recovery"]}
+    old["recovery"]["cases"] = list(recovered.values())
     return old
 
 
@@ -65,12 +93,14 @@ def run(
     """Measure, and write `output`."""
     begun = time.perf_counter()
     arguments = (["--quick"] if quick else []) + (["--only", only] if only else [])
-    if not select(quick=quick, only=only):
+    some = select(quick=quick, only=only)
+    if not some and not select_recoveries(quick=quick, only=only):
         raise SystemExit(f"no case has {only!r} in its name; see python -m benchmarks list")
     result: dict[str, Any] = {
         "machine": machine.describe(),
         "command": " ".join(["python -m benchmarks run", *arguments]),
-        "runs": [_measure(setting, arguments) for setting in threads],
+        "runs": [_measure(setting, arguments) for setting in threads] if some else [],
+        "recovery": _recover(quick=quick, only=only, threads=threads),
         "first_use": [] if only else first_use.measure(quick=quick),
     }
     result["total_s"] = time.perf_counter() - begun

@@ -72,7 +72,7 @@ def difference(expected: Sequence[Any], found: Sequence[Any]) -> float:
     )
 
 
-def _busy() -> float:
+def busy_seconds() -> float:
     """Seconds that all cores together have worked since the start; 0 where Linux does not say."""
     try:
         fields = Path("/proc/stat").read_text().split(maxsplit=9)[1:9]
@@ -83,10 +83,10 @@ def _busy() -> float:
 
 
 def _round(contenders: Sequence[Contender]) -> Round:
-    begun, busy, own = time.perf_counter(), _busy(), time.process_time()
+    begun, busy, own = time.perf_counter(), busy_seconds(), time.process_time()
     seconds = [contender.measure() for contender in contenders]
     took = time.perf_counter() - begun
-    others = (_busy() - busy) - (time.process_time() - own)
+    others = (busy_seconds() - busy) - (time.process_time() - own)
     return Round(seconds, max(0.0, others) / took, took)
 
 
