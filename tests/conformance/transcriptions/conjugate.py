@@ -1,4 +1,4 @@
-"""Nonlinear conjugate gradients on the factors."""
+"""Conjugate gradients on the factors and on the manifold; alternating steepest descent."""
 
 from __future__ import annotations
 
@@ -59,6 +59,59 @@ def nonlinear_cg(d, L, R):
         yield L @ R.T
 
 
+def tangent(U, V, Z):
+    """The projection of Z onto the tangent space at U S V^T."""
+    return U @ U.T @ Z + Z @ V @ V.T - U @ U.T @ Z @ V @ V.T
+
+
+def truncated(X, rank):
+    u, s, vt = np.linalg.svd(X)
+    return u[:, :rank], s[:rank], vt[:rank].T
+
+
+def riemannian_cg(d, L, R):
+    """Dense matrices throughout: tangent vectors, transports and retractions are n1 x n2."""
+    rank = L.shape[1]
+    X = L @ R.T
+    before = None
+    while True:
+        U, _, V = truncated(X, rank)
+        g = tangent(U, V, d.Z(X))
+        direction = -g
+        if before is not None:
+            g_old, old = before
+            beta = max(0.0, np.sum(g * (g - tangent(U, V, g_old))) / np.sum(g_old**2))
+            direction = -g + beta * tangent(U, V, old)
+            if np.sum(direction * g) >= 0:
+                direction = -g
+        e, image = d.residual(X), d.residual(direction) + d.y
+        t = -(e @ image) / (image @ image)
+        slope = np.sum(g * direction)
+        while True:
+            u, sigma, v = truncated(X + t * direction, rank)
+            if np.sum(d.residual((u * sigma) @ v.T) ** 2) <= e @ e + 2e-4 * t * slope:
+                break
+            t /= 2
+        X = (u * sigma) @ v.T
+        before = g, direction
+        yield X
+
+
+def scaled_asd(d, L, R):
+    """Each factor along its scaled gradient, with the exact step."""
+    while True:
+        for side in "LR":
+            Z = d.Z(L @ R.T)
+            g = Z @ R if side == "L" else Z.T @ L
+            D = g @ inv(R.T @ R) if side == "L" else g @ inv(L.T @ L)
+            image = d.residual(D @ R.T if side == "L" else L @ D.T) + d.y
+            t = np.sum(g * D) / (image @ image)
+            L, R = (L - t * D, R) if side == "L" else (L, R - t * D)
+        yield L @ R.T
+
+
 TRANSCRIPTIONS = {
     "nonlinear_cg": Transcription(nonlinear_cg, {"refresh": REFRESH}),
+    "riemannian_cg": Transcription(riemannian_cg, kinds=("completion", "sensing")),
+    "scaled_asd": Transcription(scaled_asd, kinds=("completion", "sensing")),
 }
