@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 from . import reference
@@ -12,6 +13,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 # Full fastmath would drop NaN checks; these two let sums be reordered and fused.
 REORDER = {"contract", "reassoc"}
+VECTORS = Path(__file__).with_name("_vectors.py")
 
 
 def enabled() -> bool:
@@ -33,6 +35,26 @@ def kernel(function: F) -> F:
     if not enabled():
         return getattr(reference, function.__name__)  # type: ignore[no-any-return]
     return _compile(function)
+
+
+def uses_vectors(compiled: F) -> F:
+    """For kernels and their helpers that use intrinsics of `_vectors`.
+
+    Numba's cache notices edits of a kernel's own file only; here the stamp that it compares
+    covers the file of the intrinsics too.
+    """
+    try:
+        index = compiled._cache._cache_file  # type: ignore[attr-defined]
+        index._source_stamp = (index._source_stamp, _stamp(VECTORS))
+    except AttributeError:
+        # Not compiled, not cached, or a numba that keeps its stamp elsewhere.
+        pass
+    return compiled
+
+
+def _stamp(path: Path) -> tuple[float, int]:
+    found = path.stat()
+    return found.st_mtime, found.st_size
 
 
 def inline(function: F) -> F:

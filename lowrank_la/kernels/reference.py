@@ -390,7 +390,8 @@ def wide_weighted_sums(
     cols: Array,
     out: Array,
 ) -> None:
-    weighted_sums(lo, hi, weights, *_narrow(out, other), indptr, cols, out)
+    (other,) = _narrow(out, other)
+    weighted_sums(lo, hi, weights, other, indptr, cols, out)
 
 
 def wide_loss_sums(
@@ -406,8 +407,8 @@ def wide_loss_sums(
     parameter: float,
     out: Array,
 ) -> float:
-    factors = _narrow(out, left, right)
-    return loss_sums(lo, hi, *factors, indptr, cols, data, code, parameter, out)
+    left, right = _narrow(out, left, right)
+    return loss_sums(lo, hi, left, right, indptr, cols, data, code, parameter, out)
 
 
 def wide_tangent_sums(
@@ -462,4 +463,5 @@ def tiled_ridge_rows(
     ridge: Array,
     out: Array,
 ) -> None:
-    ridge_rows(lo, hi, *_narrow(out, other), indptr, cols, data, ridge, out)
+    (other,) = _narrow(out, other)
+    ridge_rows(lo, hi, other, indptr, cols, data, ridge, out)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from . import _jit, dense, entries, rows, selection, sketched, tangent
+from . import _jit, dense, entries, rows, selection, sketched, tangent, wide
 
 
 def warmup(dtypes: Sequence[Any] = (np.float64,)) -> int:
@@ -19,7 +19,7 @@ def warmup(dtypes: Sequence[Any] = (np.float64,)) -> int:
         Number of kernel specialisations that are now ready.
     """
     count = 0
-    indptr, indices = np.array([0, 2, 3], np.int64), np.array([0, 1, 1], np.int32)
+    indptr, indices = np.array([0, 2, 3], np.int64), np.array([0, 1, 1], np.uint32)
     for dtype in dtypes:
         factor = np.ones((2, 2), dtype)
         data, out = np.ones(3, dtype), np.empty(3, dtype)
@@ -59,6 +59,33 @@ def warmup(dtypes: Sequence[Any] = (np.float64,)) -> int:
         )
         _tangent(factor, indptr, indices, data)
         count += 17
+        if factor.dtype.kind == "f":
+            count += _wide(factor.dtype, indptr, indices, data, out)
+    return count
+
+
+def _wide(dtype: Any, indptr: Any, indices: Any, data: Any, out: Any) -> int:
+    """Ranks up to 16, of which larger ones are rare."""
+    count = 0
+    for rank in wide.TRIANGLE:
+        product, ridge = np.empty((2, rank), dtype), np.ones(2, dtype)
+        kernel, size = wide.solver_of(rank, dtype) or (None, ())
+        if kernel is not None:
+            other = wide.padded(product)
+            kernel(0, 2, *size, other, indptr, indices, data, ridge, product)
+            count += 1
+    for blocks in (1, 2):
+        product = np.ones((2, 8 * blocks), dtype)
+        lanes = wide.lanes_of(8 * blocks, dtype)
+        if lanes is not None:
+            pair = wide.padded(product, product)
+            wide.wide_products(0, 2, lanes, product, product, indptr, indices, out)
+            wide.wide_weighted_sums(0, 2, lanes, data, product, indptr, indices, product)
+            args = (lanes, product, product, indptr, indices, data, 0, 0.0, product.copy())
+            wide.wide_loss_sums(0, 2, *args)
+            wide.wide_tangent_sums(0, 2, lanes, pair, pair, indptr, indices, product)
+            wide.wide_line_sums(0, 2, lanes, pair, pair, indptr, indices, data)
+            count += 5
     return count
 
 

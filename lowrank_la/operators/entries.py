@@ -11,7 +11,7 @@ from .. import _check
 from .._typing import Array
 from ..errors import InvalidInputError
 from ..factors import Factors, check_positions
-from ..kernels import _chunks, entries, rows, sketched, tangent
+from ..kernels import _chunks, entries, rows, sketched, tangent, wide
 from ..losses import Loss
 
 __all__ = ["EntrySampling"]
@@ -44,7 +44,7 @@ def _layout(major: Array, minor: Array, n: int) -> _Layout:
         order = np.argsort(key, kind="stable")
     counts = np.bincount(major, minlength=n)
     indptr = np.concatenate(([0], np.cumsum(counts))).astype(np.int64)
-    indices = (minor if order is None else minor[order]).astype(np.int32)
+    indices = (minor if order is None else minor[order]).astype(np.uint32)
     return _Layout(indptr, indices, order, _chunks.borders(indptr))
 
 
@@ -152,7 +152,10 @@ class EntrySampling:
         layout = self._by_row
         out = np.empty(self.size, X.dtype)
         left, right = _same_dtype(X.left, X.right)
-        layout.run(entries.products, X.rank, left, right, layout.indptr, layout.indices, out)
+        kernel, lanes, (left, right) = _fitting(
+            entries.products, wide.wide_products, (left,), (right,)
+        )
+        layout.run(kernel, X.rank, *lanes, left, right, layout.indptr, layout.indices, out)
         if layout.order is None:
             return out
         result = np.empty_like(out)
@@ -171,15 +174,13 @@ class EntrySampling:
     def _sums(layout: _Layout, z: Array, factor: Array) -> Array:
         dtype = np.result_type(z, factor)
         out = np.empty((layout.indptr.size - 1, factor.shape[1]), dtype)
-        layout.run(
+        z = layout.take(z.astype(dtype, copy=False))
+        kernel, lanes, (other,) = _fitting(
             entries.weighted_sums,
-            factor.shape[1],
-            layout.take(z.astype(dtype, copy=False)),
-            np.ascontiguousarray(factor, dtype),
-            layout.indptr,
-            layout.indices,
-            out,
+            wide.wide_weighted_sums,
+            (np.ascontiguousarray(factor, dtype),),
         )
+        layout.run(kernel, factor.shape[1], *lanes, z, other, layout.indptr, layout.indices, out)
         return out
 
     def prepare(self, data: Array) -> tuple[Array, Array]:
@@ -194,16 +195,19 @@ class EntrySampling:
             return self._generic_loss_gradient(X, prepared, loss)
         left, right = _same_dtype(X.left, X.right)
         code, parameter = loss.code, float(loss.parameter)  # type: ignore[attr-defined]
+        kernel, lanes, (left, right) = _fitting(
+            entries.loss_sums, wide.wide_loss_sums, (left,), (right,)
+        )
         passes = (
             (self._by_row, prepared[0], left, right),
             (self._by_column, prepared[1], right, left),
         )
         losses, slopes = [], []
-        for layout, data, rows_, others in passes:
-            out = np.empty_like(rows_)
-            data = data.astype(left.dtype, copy=False)
-            args = (rows_, others, layout.indptr, layout.indices, data, code, parameter, out)
-            losses.append(sum(layout.run(entries.loss_sums, 2 * X.rank, *args)))
+        for layout, data, mine, others in passes:
+            out = np.empty((mine.shape[0], X.rank), mine.dtype)
+            data = data.astype(mine.dtype, copy=False)
+            args = (mine, others, layout.indptr, layout.indices, data, code, parameter, out)
+            losses.append(sum(layout.run(kernel, 2 * X.rank, *lanes, *args)))
             slopes.append(out)
         return losses[0], slopes[0], slopes[1]
 
@@ -251,16 +255,13 @@ class EntrySampling:
         fixed = np.ascontiguousarray(fixed)
         weights = np.ascontiguousarray(np.broadcast_to(ridge, n), fixed.real.dtype)
         out = np.empty((n, rank), fixed.dtype)
-        layout.run(
-            rows.ridge_rows,
-            rank * rank,
-            fixed,
-            layout.indptr,
-            layout.indices,
-            data.astype(fixed.dtype, copy=False),
-            weights,
-            out,
-        )
+        args = (layout.indptr, layout.indices, data.astype(fixed.dtype, copy=False), weights, out)
+        fast = wide.solver_of(rank, fixed.dtype)
+        if fast is None:
+            layout.run(rows.ridge_rows, rank * rank, fixed, *args)
+        else:
+            kernel, size = fast
+            layout.run(kernel, rank * rank // 4, *size, wide.padded(fixed), *args)
         return out
 
     def row_solve_inexact(
@@ -340,15 +341,18 @@ class EntrySampling:
 
     def normal_product(self, X: Factors, D: Factors) -> tuple[Array, Array]:
         """``A*(t) R`` and ``A*(t)^H L`` with ``t = A(dL R^H + L dR^H)``; t is never stored."""
-        (mine_l, pairs_l), (mine_r, pairs_r) = _side_by_side(X, D)
+        X, D = _one_dtype(X, D)
         outs = []
-        for layout, mine, pairs in (
-            (self._by_row, mine_l, pairs_r),
-            (self._by_column, mine_r, pairs_l),
+        for layout, mine, others in (
+            (self._by_row, (D.left, X.left), (X.right, D.right)),
+            (self._by_column, (D.right, X.right), (X.left, D.left)),
         ):
-            out = np.empty((mine.shape[0], X.rank), mine.dtype)
-            args = (mine, pairs, layout.indptr, layout.indices, out)
-            layout.run(tangent.tangent_sums, 3 * X.rank, *args)
+            out = np.empty((mine[0].shape[0], X.rank), X.dtype)
+            kernel, lanes, (rows_, pairs) = _fitting(
+                tangent.tangent_sums, wide.wide_tangent_sums, mine, others
+            )
+            args = (rows_, pairs, layout.indptr, layout.indices, out)
+            layout.run(kernel, 3 * X.rank, *lanes, *args)
             outs.append(out)
         return outs[0], outs[1]
 
@@ -368,10 +372,13 @@ class EntrySampling:
             e.e, e.a1, e.a2, a1.a1, a1.a2, a2.a2, where the residual at ``(L + t dL, R + t dR)``
             is ``e + t a1 + t^2 a2``.
         """
-        (mine, _), (_, pairs) = _side_by_side(X, D)
+        X, D = _one_dtype(X, D)
+        kernel, lanes, (mine, pairs) = _fitting(
+            tangent.line_sums, wide.wide_line_sums, (D.left, X.left), (X.right, D.right)
+        )
         layout, data = self._by_row, prepared[0].astype(mine.dtype, copy=False)
         args = (mine, pairs, layout.indptr, layout.indices, data)
-        sums = layout.run(tangent.line_sums, 4 * X.rank, *args)
+        sums = layout.run(kernel, 4 * X.rank, *lanes, *args)
         return np.sum(np.array(sums, float), axis=0)  # type: ignore[no-any-return]
 
     def normal_blocks(self, fixed: Array, *, side: str) -> Array:
@@ -476,11 +483,20 @@ def _same_dtype(left: Array, right: Array) -> tuple[Array, Array]:
     return left.astype(dtype, copy=False), right.astype(dtype, copy=False)
 
 
-def _side_by_side(X: Factors, D: Factors) -> list[tuple[Array, Array]]:
-    """(direction, factor) and (factor, direction), each of twice the width, for both factors."""
+def _one_dtype(X: Factors, D: Factors) -> tuple[Factors, Factors]:
     dtype = np.result_type(X.dtype, D.dtype)
-    pairs = ((X.left, D.left), (X.right, D.right))
-    return [
-        (np.hstack([b, a]).astype(dtype, copy=False), np.hstack([a, b]).astype(dtype, copy=False))
-        for a, b in pairs
-    ]
+    return X.astype(dtype), D.astype(dtype)
+
+
+def _fitting(
+    plain: Any, with_vectors: Any, *groups: tuple[Array, ...]
+) -> tuple[Any, tuple[Any, ...], list[Array]]:
+    """The kernel that fits rank and data type, its leading arguments, and the matrices for it.
+
+    Matrices of a group lie side by side; for explicit vectors each is padded.
+    """
+    first = groups[0][0]
+    lanes = wide.lanes_of(first.shape[1], first.dtype)
+    if lanes is not None:
+        return with_vectors, (lanes,), [wide.padded(*group) for group in groups]
+    return plain, (), [group[0] if len(group) == 1 else np.hstack(group) for group in groups]
