@@ -14,8 +14,8 @@ import numpy as np
 
 from .._typing import Array
 from . import _jit
+from ._codes import ABSOLUTE, HUBER, SQUARED
 from ._jit import inline, kernel, uses_vectors
-from .entries import ABSOLUTE, HUBER, SQUARED
 
 if _jit.enabled():
     from ._vectors import (
