@@ -176,7 +176,7 @@ def test_too_many_columns_are_not_analysed(monkeypatch):
     assert solver.local_rate(wide.problem, wide.truth.factors) is None
     narrow = INSTANCES["completion"]
     assert solver.local_rate(narrow.problem, narrow.truth.factors) is not None
-    monkeypatch.setattr(gauss_newton, "MAX_RANK", 2)
+    monkeypatch.setattr(gauss_newton._contraction, "MAX_RANK", 2)
     assert solver.local_rate(narrow.problem, narrow.truth.factors) is None
 
 

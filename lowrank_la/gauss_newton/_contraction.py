@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from ._typing import Array
-from .factors import Factors
-from .losses import Squared
-from .problem import Problem
+from .._typing import Array
+from ..factors import Factors
+from ..losses import Squared
+from ..problem import Problem
 
 # Above this rank the r^2 gauge directions are too many to keep.
 MAX_RANK = 32
