@@ -135,7 +135,7 @@ GENERATORS: dict[str, Callable[..., Task]] = {
 # Small problems of each kind, whose first solution pays for imports and compilation.
 WARM_UP: dict[str, dict[str, Any]] = {
     "completion": {"n": 80, "rank": 2, "cond": 1.0, "oversampling": 6.0},
-    "robust_pca": {"n": 80, "rank": 2, "share": 0.1},
+    "robust_pca": {"n": 200, "rank": 2, "share": 0.1},
     "sensing": {"n": 15, "rank": 2, "factor": 8.0},
     "robust_sensing": {"n": 15, "rank": 2, "factor": 10.0, "share": 0.1},
     "phase_retrieval": {"n": 20, "factor": 8.0},

@@ -176,8 +176,8 @@ def work(order: dict[str, Any], emit: Any) -> None:
     warnings.simplefilter("ignore")
     contender = find(order["contender"], order["options"])
     small = generators.warm_up(order["kind"])
-    for setting in contender.settings(small):
-        attempt(contender, small, setting, limit=WARM_UP_LIMIT, threads=order["threads"])
+    first = contender.settings(small)[0]
+    attempt(contender, small, first, limit=WARM_UP_LIMIT, threads=order["threads"])
     failures = 0
     for k, file in enumerate(order["files"]):
         task = load(order["kind"], Path(file))
