@@ -21,7 +21,8 @@ def _cpu_model() -> str:
     return platform.processor() or platform.machine()
 
 
-def _cores() -> int:
+def cores() -> int:
+    """How many cores this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
@@ -48,9 +49,7 @@ def describe() -> dict[str, Any]:
     packages = ("lowrank_la", "numpy", "scipy", "numba", "llvmlite")
     return {
         "cpu": _cpu_model(),
-        "cores": len(os.sched_getaffinity(0))
-        if hasattr(os, "sched_getaffinity")
-        else os.cpu_count(),
+        "cores": cores(),
         "caches": _caches(),
         "os": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),

@@ -189,7 +189,7 @@ def test_settings_that_only_get_dearer_are_not_tried(small, monkeypatch):
 
 
 def test_tuning_ends_with_its_budget_and_keeps_the_most_accurate(small, monkeypatch):
-    asked, stub = ladder(monkeypatch, [(6.0, False)] * 9)
+    asked, stub = ladder(monkeypatch, [(3.0, False)] * 9)
     found = worker.measure(stub, small, limit=5.0, threads=1, repeats=5)
     assert asked == [0, 1]
     assert not found["reached"]
@@ -230,6 +230,7 @@ def test_packages_give_up_after_failing_the_first_instances(
         "threads": 1,
         "repeats": 1,
         "give_up": give_up,
+        "settings": [],
         "passes": False,
     }
     found = []
@@ -397,6 +398,7 @@ def test_a_worker_is_a_process_of_its_own(tmp_path):
         "threads": 1,
         "repeats": 2,
         "give_up": 3,
+        "settings": [],
         "passes": False,
     }
     found, ended = measure._ask(order, running.environment_of("1"), timeout=300.0)
@@ -423,21 +425,29 @@ def test_several_threads_are_for_those_who_succeed_on_one(monkeypatch):
     case = replace(cases.QUICK[0], threads=(1, 2), packages=("SciPy",))
     asked = []
 
-    def stub(case, name, kind, files, threads, env):
-        asked.append((name, threads, env["LOWRANK_LA_THREADS"]))
-        row = {"contender": name, "kind": kind, "reached": 0, "of": 1, "error": 1.0, "ended": ""}
-        if name == "lowrank_la: auto":
-            row |= {"reached": 1, "cpu_s": 0.1, "wall_s": 0.1}
-        return row | {"took_s": 1.0}
+    def stub(case, name, files, threads, env, settings):
+        asked.append((name, threads, env["LOWRANK_LA_THREADS"], settings))
+        found = row(name, reached=int(name == measure.AUTO), cpu=0.1)
+        found["instances"][0]["setting"] = {"k": 7}
+        return found | {"took_s": 1.0}
 
     monkeypatch.setattr(measure, "_run", stub)
-    measure.measure_case(case, ["1", "2", "4"], running.environment_of)
+    found = measure.measure_case(case, ["1", "2", "4"], running.environment_of)
     assert [a[0] for a in asked if a[1] == 1] == [
         "lowrank_la: auto",
         "lowrank_la: altmin",
         "SciPy L-BFGS-B",
     ]
-    assert [a for a in asked if a[1] != 1] == [("lowrank_la: auto", 2, "2")]
+    assert [a[3] for a in asked if a[1] == 1] == [[]] * 3
+    assert [a for a in asked if a[1] != 1] == [("lowrank_la: auto", 2, "2", [{"k": 7}])]
+    skipped = [r["contender"] for r in found["runs"][0]["rows"] if "skipped" in r]
+    assert "implicit ALS" not in skipped  # it is no SciPy
+
+
+def test_settings_that_are_given_are_not_tuned(small, monkeypatch):
+    asked, stub = ladder(monkeypatch, [(0.1, True), (0.4, True)])
+    worker.measure(stub, small, limit=5.0, threads=1, repeats=3, settings=[{"k": 1}])
+    assert asked == [1, 1, 1]
 
 
 # --- the page

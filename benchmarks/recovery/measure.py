@@ -9,10 +9,12 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from statistics import median
 from typing import Any
 
+from ..machine import cores
 from ..timing import busy_seconds
 from . import generators, ours, registry
 from .cases import Case
@@ -27,6 +29,7 @@ PATIENCE = 6.0
 # Who takes longer on one thread (CPU seconds) is not run on several.
 WORTH_THREADS = 10.0
 
+AUTO = ours.OURS + "auto"
 Environment = Callable[[str], dict[str, str]]
 
 
@@ -86,7 +89,9 @@ def _summary(instances: Sequence[dict[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _run(case: Case, name: str, kind: str, files: list[str], threads: int, env: Any) -> Any:
+def _run(
+    case: Case, name: str, files: list[str], threads: int, env: Any, settings: Any
+) -> dict[str, Any]:
     mine = name.startswith(ours.OURS)
     order = {
         "contender": name,
@@ -96,7 +101,8 @@ def _run(case: Case, name: str, kind: str, files: list[str], threads: int, env: 
         "limit": case.limit,
         "threads": threads,
         "repeats": -(-REPEATS // len(files)) if len(files) < REPEATS else 1,
-        "give_up": 0 if mine else case.give_up,
+        "give_up": 0 if name == AUTO else case.give_up,
+        "settings": settings,
         "passes": case.passes and mine,
     }
     timeout = START + PATIENCE * case.limit * max(1.0, len(files) / 2)
@@ -105,7 +111,7 @@ def _run(case: Case, name: str, kind: str, files: list[str], threads: int, env: 
     took = time.perf_counter() - begun
     row = {
         "contender": name,
-        "kind": kind,
+        "kind": "ours" if mine else "package",
         "ended": ended,
         **_summary(instances),
         "took_s": took,
@@ -120,8 +126,6 @@ def _run(case: Case, name: str, kind: str, files: list[str], threads: int, env: 
 
 
 def _line(row: dict[str, Any]) -> str:
-    if "skipped" in row:
-        return f"    {row['contender']}: {row['skipped']}"
     error = "none" if row["error"] is None else f"{row['error']:.1e}"
     time_ = f"{row['cpu_s']:.3g} CPU s, {row['wall_s']:.3g} s" if row["reached"] else "not reached"
     more = f"; {row['ended']}" if row["ended"] else ""
@@ -131,9 +135,15 @@ def _line(row: dict[str, Any]) -> str:
     )
 
 
+def _at_once(case: Case, threads: int) -> int:
+    """How many processes: small problems of several seeds leave each other their caches."""
+    return 2 if case.seeds > 1 and threads == 1 and cores() > 1 else 1
+
+
 def measure_case(case: Case, settings: Sequence[str], environment: Environment) -> dict[str, Any]:
     """All contenders on a case; `settings` of threads as for kernels, "2" or "2:1"."""
     print(f"  {case}", flush=True)
+    begun = time.perf_counter()
     made = generators.GENERATORS[case.kind]
     found: dict[str, Any] = {
         "name": case.name,
@@ -150,25 +160,40 @@ def measure_case(case: Case, settings: Sequence[str], environment: Environment) 
         for seed in range(case.seeds):
             files.append(str(Path(folder) / f"{seed}.npz"))
             made(**case.parameters, seed=seed).save(Path(files[-1]))
-        good: set[str] | None = None
+        # What they found best on the first number of threads; nothing for who failed there.
+        best: dict[str, Any] | None = None
         for setting in settings:
             threads = int(setting.partition(":")[0])
             if threads not in case.threads:
                 continue
             print(f"   threads {setting}", flush=True)
-            rows = []
-            for contender, why in contenders(case):
-                kind = "ours" if contender.name.startswith(ours.OURS) else "package"
+
+            def run(
+                entry: tuple[registry.Contender, str | None],
+                threads: int = threads,
+                variables: dict[str, str] = environment(setting),  # noqa: B008
+                known: dict[str, Any] | None = best,
+            ) -> dict[str, Any] | None:
+                contender, why = entry
                 if why is not None:
-                    rows.append({"contender": contender.name, "kind": kind, "skipped": why})
-                elif good is not None and contender.name not in good:
-                    continue
-                else:
-                    rows.append(
-                        _run(case, contender.name, kind, files, threads, environment(setting))
-                    )
-                print(_line(rows[-1]), flush=True)
+                    kind = "ours" if contender.name.startswith(ours.OURS) else "package"
+                    return {"contender": contender.name, "kind": kind, "skipped": why}
+                if known is not None and contender.name not in known:
+                    return None
+                tried = [] if known is None else [known[contender.name]]
+                row = _run(case, contender.name, files, threads, variables, tried)
+                print(_line(row), flush=True)
+                return row
+
+            with ThreadPoolExecutor(_at_once(case, threads)) as pool:
+                rows = [row for row in pool.map(run, contenders(case)) if row is not None]
             found["runs"].append({"threads": setting, "rows": rows})
-            if good is None:
-                good = {r["contender"] for r in rows if r.get("cpu_s", 1e9) <= WORTH_THREADS}
+            if best is None:
+                best = {
+                    row["contender"]: row["instances"][0]["setting"]
+                    for row in rows
+                    if row.get("cpu_s", WORTH_THREADS) < WORTH_THREADS
+                }
+    found["took_s"] = time.perf_counter() - begun
+    print(f"   took {found['took_s']:.0f} s", flush=True)
     return found

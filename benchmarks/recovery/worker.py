@@ -20,15 +20,14 @@ from .clock import Run
 from .registry import Contender
 from .tasks import Completion, Task, load
 
-# A package's settings are tried until so many times the limit is used up.
-TUNING = 2.0
-# Or until so many in a row took so many times as long as the best.
+# A package's settings are tried until one limit is used up, or until so many in a row took so
+# many times as long as the best.
 PAST, DEARER = 3, 1.15
 # Enough for compiling; nothing is timed.
 WARM_UP_LIMIT = 60.0
 REPEATS = 5
 # Contenders that take longer (CPU seconds) are run less often.
-SLOW, VERY_SLOW = 5.0, 12.0
+SLOW, VERY_SLOW = 5.0, 10.0
 # Of one pass over the entries.
 PASSES = 7
 
@@ -104,18 +103,27 @@ def _past_the_best(tried: list[dict[str, Any]]) -> bool:
 
 
 def measure(
-    contender: Contender, task: Task, *, limit: float, threads: int, repeats: int
+    contender: Contender,
+    task: Task,
+    *,
+    limit: float,
+    threads: int,
+    repeats: int,
+    settings: Sequence[dict[str, Any]] = (),
 ) -> dict[str, Any]:
-    """The best setting (with one repeat: the first that succeeds), and its times."""
+    """The best of the settings (with one repeat: the first that succeeds), and its times.
+
+    Without any, those of the contender are tried.
+    """
     _forget_peak()
     before = _status("VmRSS")
     tried: list[dict[str, Any]] = []
-    spent, settings = 0.0, contender.settings(task)
+    spent, settings = 0.0, settings or contender.settings(task)
     for setting in settings:
         tried.append(attempt(contender, task, setting, limit=limit, threads=threads))
         spent += tried[-1]["cpu"]
         good = [t for t in tried if t["reached"]]
-        if (good and repeats == 1) or spent > TUNING * limit or _past_the_best(tried):
+        if (good and repeats == 1) or spent > limit or _past_the_best(tried):
             break
     if good:
         best = min(good, key=lambda t: t["cpu"])
@@ -187,6 +195,7 @@ def work(order: dict[str, Any], emit: Any) -> None:
             limit=order["limit"],
             threads=order["threads"],
             repeats=order["repeats"],
+            settings=order["settings"],
         )
         if order["passes"] and isinstance(task, Completion):
             found["pass_s"] = _one_pass(task)
