@@ -10,12 +10,13 @@ from ..factors import Factors
 from ..problem import Problem
 from ._drawn import near, small_random
 from ._one_sided import gram
-from ._robust import frobenius_estimate, sign_spectral, thresholded, truncated
+from ._robust import frobenius_estimate, medians, sign_spectral, thresholded, truncated
 from ._spectral import spectral, spectral_values
 
 __all__ = [
     "frobenius_estimate",
     "gram",
+    "medians",
     "near",
     "sign_spectral",
     "small_random",
@@ -32,6 +33,7 @@ STARTS = {
     "truncated": truncated,
     "sign_spectral": sign_spectral,
     "gram": gram,
+    "medians": medians,
 }
 # Those that take a scale.
 SCALED_STARTS = ("small_random", "sign_spectral")

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from .. import _check
-from .._grid import grid_of, median_modulus
+from .._grid import Grid, grid_of, median_modulus
+from .._random import seed_of, stream
 from .._typing import Array
 from ..errors import IncompatibleError, InvalidInputError
 from ..factors import Factors
 from ..problem import Problem
-from ._spectral import spectral, spectral_rank
+from ._spectral import gaussian, spectral, spectral_rank
 
 # Median modulus of a standard Gaussian, and how many standard deviations are kept of data that
 # may hold outliers.
 MEDIAN, TAIL = 0.6744897501960817, 3.0
+# The start from medians: rows that medians are taken of, rows of a block, additional columns,
+# and power iterations.
+SOME, BLOCK, EXTRA, POWERS = 257, 64, 5, 3
 
 
 def thresholded(
@@ -61,6 +66,115 @@ def thresholded(
         left_out = grid.outstanding(data, share)
     kept = np.where(left_out, 0, data)
     return spectral(problem.replace(data=kept.astype(data.dtype)), rank, rng=rng)
+
+
+def medians(problem: Problem, rank: int, *, rng: Any = 0) -> Factors:
+    """Column medians, and the leading singular vectors with what is left clipped: robust PCA.
+
+    The medians take off what columns have in common, which in real data is most; what remains
+    is clipped to three times its median modulus, and divided by the share of observed entries.
+    A few power iterations find the leading singular vectors of the sum of both, with a block of
+    rows at a time if all entries are observed. Of many rows medians are taken of some.
+
+    Parameters
+    ----------
+    problem : Problem
+        A problem whose operator observes entries.
+    rank : int
+        Number of columns of the factors.
+    rng : int, Generator or None
+        Start of the power iteration.
+
+    Returns
+    -------
+    Factors
+
+    Raises
+    ------
+    IncompatibleError
+        If the operator does not observe single entries.
+    """
+    grid = grid_of(problem.operator)
+    if grid is None:
+        raise IncompatibleError(
+            f"the start 'medians' needs an operator that observes single entries, which "
+            f"{type(problem.operator).__name__} does not; use start='spectral'"
+        )
+    rank = spectral_rank(problem, rank)
+    n1, n2 = problem.shape
+    make = _centred_rows if grid.rows is None else _centred_entries
+    middle, products = make(problem, grid)
+    width = min(rank + EXTRA, n1, n2)
+    generator = stream(seed_of(rng), "medians")
+    V = np.linalg.qr(gaussian(generator, (n2, width), problem.dtype))[0]
+    # The medians themselves are nearly a singular vector, where they matter.
+    V[:, 0] += middle.conj() / max(float(np.linalg.norm(middle)), np.finfo(V.dtype).tiny)
+    for _ in range(POWERS):
+        V = np.linalg.qr(products(np.linalg.qr(V)[0])[1])[0]
+    u, s, vh = np.linalg.svd(products(V)[0], full_matrices=False)
+    root = np.sqrt(s[:rank]).astype(u.real.dtype)
+    right = (V @ vh[:rank].conj().T) * root
+    left = np.ascontiguousarray(u[:, :rank] * root, problem.dtype)
+    return Factors(left, np.ascontiguousarray(right, problem.dtype))
+
+
+# Z V and Z^H (Z V) of a block V, for the matrix Z.
+Products = Callable[[Array], tuple[Array, Array]]
+
+
+def _clipped(values: Array, limit: float) -> Array:
+    """Moduli above the limit set to it, in place."""
+    if values.dtype.kind == "f":
+        return np.clip(values, -limit, limit, out=values)
+    size = np.abs(values)
+    large = size > limit
+    values[large] *= (limit / size[large]).astype(size.dtype)
+    return values
+
+
+def _median(values: Array) -> Any:
+    """The median of each column; of complex numbers, of real and imaginary parts."""
+    if values.dtype.kind == "c":
+        return np.median(values.real, axis=0) + 1j * np.median(values.imag, axis=0)
+    return np.median(values, axis=0)
+
+
+def _centred_rows(problem: Problem, grid: Grid) -> tuple[Array, Products]:
+    data = problem.data.reshape(problem.shape)
+    middle = _median(data[:: -(-len(data) // SOME)]).astype(data.dtype)
+    limit = TAIL * median_modulus((data[:: -(-len(data) // SOME)] - middle).ravel())
+    if limit == 0.0:
+        limit = np.inf
+
+    def products(V: Array) -> tuple[Array, Array]:
+        first, second = np.empty((len(data), V.shape[1]), V.dtype), np.zeros_like(V)
+        for lo in range(0, len(data), BLOCK):
+            block = middle + _clipped(data[lo : lo + BLOCK] - middle, limit)
+            first[lo : lo + BLOCK] = part = block @ V
+            second += block.conj().T @ part
+        return first, second
+
+    return middle, products
+
+
+def _centred_entries(problem: Problem, grid: Grid) -> tuple[Array, Products]:
+    operator, data, columns = problem.operator, problem.data, grid.columns
+    assert columns is not None
+    middle = np.zeros(problem.shape[1], data.dtype)
+    order = np.argsort(columns, kind="stable")
+    seen, starts = np.unique(columns[order], return_index=True)
+    for column, values in zip(seen, np.split(data[order], starts[1:]), strict=True):
+        middle[column] = _median(values)
+    rest = data - middle[columns]
+    rest = _clipped(rest, TAIL * median_modulus(rest) or np.inf)
+    rest = rest / rest.real.dtype.type(operator.isometry)
+
+    def products(V: Array) -> tuple[Array, Array]:
+        first = operator.adjoint_right(rest, V) + middle @ V
+        second = operator.adjoint_left(rest, first)
+        return first, second + np.outer(middle.conj(), first.sum(axis=0))
+
+    return middle, products
 
 
 def _deviation(data: Array) -> float:

@@ -465,3 +465,32 @@ def tiled_ridge_rows(
 ) -> None:
     (other,) = _narrow(out, other)
     ridge_rows(lo, hi, other, indptr, cols, data, ridge, out)
+
+
+def thresholded_products(
+    lo: int,
+    hi: int,
+    data: Array,
+    left: Array,
+    right: Array,
+    threshold: float,
+    soft: bool,
+    stride: int,
+    sample: Array,
+    rows: Array,
+    columns: Array,
+    row_hits: Array,
+    column_hits: Array,
+) -> float:
+    e = data[lo:hi] - left[lo:hi] @ right
+    size = np.abs(e)
+    for i in range(lo, hi):
+        picked = size[i - lo, i * 7919 % stride :: stride]
+        sample[i, : picked.size] = picked
+    above = size > threshold
+    kept = np.clip(e, -threshold, threshold) if soft else np.where(above, 0, e).astype(e.dtype)
+    rows[lo:hi] = kept @ right.T
+    columns += left[lo:hi].T @ kept
+    row_hits[lo:hi] = np.count_nonzero(above, axis=1)
+    column_hits += np.count_nonzero(above, axis=0)
+    return float(np.sum(kept.astype(float) ** 2))

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from . import _jit, dense, entries, rows, selection, sketched, tangent, wide
+from . import _jit, dense, entries, robust, rows, selection, sketched, tangent, wide
 
 
 def warmup(dtypes: Sequence[Any] = (np.float64,)) -> int:
@@ -60,8 +60,31 @@ def warmup(dtypes: Sequence[Any] = (np.float64,)) -> int:
         _tangent(factor, indptr, indices, data)
         count += 17
         if factor.dtype.kind == "f":
+            _robust(factor.dtype)
+            count += 1
+        if factor.dtype.kind == "f":
             count += _wide(factor.dtype, indptr, indices, data, out)
     return count
+
+
+def _robust(dtype: np.dtype[Any]) -> None:
+    four, right = np.ones((4, 1), dtype), np.ones((1, 4), dtype)
+    square, hits = np.ones((4, 4), dtype), np.zeros(4, np.int64)
+    robust.thresholded_products(
+        0,
+        4,
+        square,
+        four,
+        right,
+        dtype.type(1),
+        False,
+        1,
+        square.copy(),
+        four.copy(),
+        right.copy(),
+        hits,
+        np.zeros(4, dtype),
+    )
 
 
 def _wide(dtype: Any, indptr: Any, indices: Any, data: Any, out: Any) -> int:

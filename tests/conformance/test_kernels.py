@@ -13,6 +13,7 @@ from lowrank_la.kernels import (
     dense,
     entries,
     reference,
+    robust,
     rows,
     selection,
     sketched,
@@ -339,8 +340,72 @@ def test_tangent_cg(kind):
     assert np.linalg.norm(gap) < 0.05 * np.linalg.norm(s["dL"])
 
 
+@needs_jit
+@pytest.mark.parametrize("kind", [np.float64, np.float32])
+@pytest.mark.parametrize("soft", [False, True])
+@pytest.mark.parametrize("rank", [1, 2, 3, 4, 7, 10])
+def test_thresholded_products(kind, soft, rank):
+    """Row counts that are no multiple of four, and columns over more than one tile."""
+    rng = np.random.default_rng(0)
+    shape, stride = (23, 1100), 7
+    data, left = draw(rng, shape, kind), draw(rng, (shape[0], rank), kind)
+    right = draw(rng, (rank, shape[1]), kind)
+    outs = []
+    for module in (robust, reference):
+        sample = np.full((shape[0], -(-shape[1] // stride)), -1, kind)
+        rows_, columns = np.zeros((shape[0], rank), kind), np.ones((rank, shape[1]), kind)
+        hits = np.zeros(shape[0], np.int64), np.ones(shape[1], kind)
+        squares = 0.0
+        for lo, hi in ((0, 4), (4, 9), (9, 23)):
+            squares += module.thresholded_products(
+                lo,
+                hi,
+                data,
+                left,
+                right,
+                kind(1.5),
+                soft,
+                stride,
+                sample,
+                rows_,
+                columns,
+                *hits,
+            )
+        outs.append((sample, rows_, columns, *hits, np.array(squares)))
+    assert 0 < outs[0][3].sum() < data.size
+    for a, b in zip(*outs, strict=True):
+        agree(a, b, kind)
+
+
+@needs_jit
+def test_nan_passes_the_threshold():
+    data = np.ones((4, 5))
+    data[2, 3] = np.nan
+    for soft in (False, True):
+        rows_, columns = np.zeros((4, 1)), np.zeros((1, 5))
+        squares = robust.thresholded_products(
+            0,
+            4,
+            data,
+            np.ones((4, 1)),
+            np.zeros((1, 5)),
+            2.0,
+            soft,
+            1,
+            np.zeros((4, 5)),
+            rows_,
+            columns,
+            np.zeros(4, np.int64),
+            np.zeros(5),
+        )
+        assert np.isnan(squares)
+        assert np.isnan(rows_[2, 0])
+        assert np.isnan(columns[0, 3])
+        assert np.isfinite(columns[0, :3]).all()
+
+
 def test_every_kernel_has_a_twin_of_the_same_signature():
-    for module in (entries, rows, dense, selection, sketched, tangent):
+    for module in (entries, robust, rows, dense, selection, sketched, tangent):
         for name, value in vars(module).items():
             if name.startswith("_") or getattr(value, "__module__", "") != module.__name__:
                 continue
@@ -362,7 +427,7 @@ def test_nan_is_not_lost():
 
 
 def test_warmup_counts_kernels():
-    assert warmup(["float64", "float32"]) == 66 if _jit.enabled() else 34
+    assert warmup(["float64", "float32"]) == 68 if _jit.enabled() else 36
 
 
 def test_borders_depend_on_the_data_alone():

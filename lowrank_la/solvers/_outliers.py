@@ -1,0 +1,314 @@
+"""What methods share that set large entries of the residual aside: the pass, and the threshold."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .._grid import Grid, grid_of
+from .._typing import Array
+from ..errors import IncompatibleError
+from ..factors import Factors
+from ..kernels import _chunks
+from ..kernels.robust import thresholded_products
+from ..operators.full import FullObservation
+from ..problem import Problem
+
+# Residuals that quantiles are taken of.
+SAMPLE = 1 << 13
+# Rows of a piece that one thread works on, and at most so many pieces, each with column sums.
+ROWS, PIECES = 64, 8
+# The threshold in units of the lower quarter of all moduli, which more than half of outliers do
+# not move; and, once it no longer falls, of the median modulus of what is kept: three standard
+# deviations of Gaussian noise.
+LOWEST, KEPT = 4.0, 4.5
+# It no longer falls after so many iterations in which the lower quarter fell by less than this.
+CALM, FALL = 5, 0.9
+# The same for clipping.
+CLIPPED = 2.0
+# The first one, which is the largest too, in units of the median modulus of the residual (rows
+# of large norm are far above it), and at most in units of that of the data.
+FIRST, MOST = 30.0, 3.0
+# A row or column lags if its share of outliers is above the typical one by this share of what
+# is typically kept; the threshold then goes up by BACK. From FAR on it may be lost.
+LAG, FAR, BACK = 0.5, 0.4, 10.0
+# The slowest decay that is tried.
+SLOWEST = 0.985
+# The threshold stays above so many rounding errors of a typical entry.
+ROUNDING = 128.0
+# Noise may be so large, relative to the matrix, before it counts as a part that is missing; so
+# many residuals may lie between one and two thresholds, relative to those below.
+NOISE, BORDER = 0.25, 0.25
+# With a larger share of outliers than this, a wrong matrix may look like noise that is larger
+# than that; the threshold then falls once more, more slowly, down to this decay.
+CROWDED, QUIET, ONCE_MORE = 0.2, 0.03, 0.9
+# A gradient smaller than the residual by this factor means that the residual is to stay.
+STAYS = 30.0
+
+
+@dataclass
+class Cut:
+    """What one pass over the measurements tells.
+
+    Attributes
+    ----------
+    rows, columns : array, shape (n1, r) and (n2, r)
+        ``A*(k) V`` and ``A*(k)^H U``, with k the residual without what stands out.
+    squares : float
+        ``|k|^2``.
+    share : float
+        Share of the measurements above the threshold.
+    lag : float
+        By how much the share of the worst row or column is above the typical one.
+    least : float
+        The smallest number of measurements that a row or column keeps, relative to `needed`.
+    lowest, typical, median : float
+        Of the residual's moduli the lower quarter, the median of those kept, and that of all.
+    border : float
+        Number of moduli between one and two thresholds, relative to that below.
+    misfit : float
+        Norm of the residual that is kept, made up for what is not, relative to the matrix.
+    """
+
+    rows: Array
+    columns: Array
+    squares: float
+    share: float
+    lag: float
+    least: float
+    lowest: float
+    typical: float
+    median: float
+    border: float
+    misfit: float
+
+
+def refuses(problem: Problem) -> str | None:
+    """Why methods that set entries aside cannot take the problem."""
+    if problem.nuclear:
+        return "has no nuclear-norm weight; set nuclear=0"
+    if grid_of(problem.operator) is None:
+        operator = type(problem.operator).__name__
+        return f"needs an operator that observes single entries, which {operator} does not"
+    return None
+
+
+def cut(problem: Problem, U: Array, s: Array, V: Array, threshold: float, soft: bool) -> Cut:
+    """Residual of ``U diag(s) V^H``, cut at the threshold, and its products with U and V."""
+    dense = isinstance(problem.operator, FullObservation) and problem.data.dtype.kind == "f"
+    if dense and problem.shape[0] >= 4 and U.dtype == problem.data.dtype:
+        return _fused(problem, U, s, V, threshold, soft)
+    return _generic(problem, U, s, V, threshold, soft)
+
+
+def _fused(problem: Problem, U: Array, s: Array, V: Array, threshold: float, soft: bool) -> Cut:
+    (n1, n2), dtype = problem.shape, U.dtype
+    data = problem.data.reshape(n1, n2)
+    left, right = np.ascontiguousarray(U * s), np.ascontiguousarray(V.T)
+    stride = max(1, -(-n1 * n2 // SAMPLE))
+    sample = np.full((n1, -(-n2 // stride)), -1, dtype)
+    rows, row_hits = np.empty((n1, s.size), dtype), np.empty(n1, np.int64)
+    pieces = max(1, min(PIECES, n1 // ROWS))
+    level = dtype.type(min(threshold, float(np.finfo(dtype).max)))
+
+    def piece(lo: int, hi: int) -> tuple[float, Array, Array]:
+        columns, hits = np.zeros((s.size, n2), dtype), np.zeros(n2, dtype)
+        args = (data, left, right, level, soft, stride, sample, rows, columns, row_hits, hits)
+        return thresholded_products(lo, hi, *args), columns, hits
+
+    work = 3.0 * n1 * n2 * s.size
+    found = _chunks.run(piece, _chunks.even_borders(n1, pieces), work)
+    columns = sum(part[1] for part in found[1:]) + found[0][1]
+    hits = sum(part[2] for part in found[1:]) + found[0][2]
+    sample = sample[~(sample < 0)]
+    return _summary(
+        rows,
+        # With U diag(s) for U; no s is zero.
+        np.ascontiguousarray((columns / s[:, None]).T),
+        sum(part[0] for part in found),
+        sample,
+        threshold,
+        (row_hits, np.full(n1, n2)),
+        (hits.astype(np.int64), np.full(n2, n1)),
+        s,
+        problem.operator.isometry,
+    )
+
+
+def _generic(problem: Problem, U: Array, s: Array, V: Array, threshold: float, soft: bool) -> Cut:
+    operator, grid = problem.operator, grid_of(problem.operator)
+    if grid is None:
+        raise IncompatibleError(refuses(problem))
+    residual = problem.data - operator.forward(Factors(U * s, V))
+    size = np.abs(residual)
+    above = size > threshold
+    if soft:
+        scale = np.ones_like(size)
+        np.divide(size.dtype.type(threshold), size, out=scale, where=above)
+        kept = residual * scale
+    else:
+        kept = np.where(above, residual.dtype.type(0), residual)
+    by_row, by_column = _counts(grid, above)
+    return _summary(
+        operator.adjoint_right(kept, V),
+        operator.adjoint_left(kept, U),
+        float(np.sum(np.abs(kept) ** 2, dtype=float)),
+        size[:: (size.size // SAMPLE) | 1],
+        threshold,
+        by_row,
+        by_column,
+        s,
+        problem.operator.isometry,
+    )
+
+
+def _counts(grid: Grid, above: Array) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
+    n1, n2 = grid.shape
+    if grid.rows is None:
+        matrix = above.reshape(n1, n2)
+        return (
+            (np.count_nonzero(matrix, axis=1), np.full(n1, n2)),
+            (np.count_nonzero(matrix, axis=0), np.full(n2, n1)),
+        )
+    assert grid.columns is not None
+    i, j = grid.rows, grid.columns
+    return (
+        (np.bincount(i[above], minlength=n1), np.bincount(i, minlength=n1)),
+        (np.bincount(j[above], minlength=n2), np.bincount(j, minlength=n2)),
+    )
+
+
+def _summary(
+    rows: Array,
+    columns: Array,
+    squares: float,
+    sample: Array,
+    threshold: float,
+    by_row: tuple[Array, Array],
+    by_column: tuple[Array, Array],
+    s: Array,
+    isometry: float,
+) -> Cut:
+    total = int(by_row[1].sum())
+    share = float(by_row[0].sum()) / total
+    lag, least = 0.0, np.inf
+    for hits, lengths in (by_row, by_column):
+        seen = lengths > 0
+        shares = hits[seen] / lengths[seen]
+        lag = max(lag, float(np.max(shares) - np.median(shares)))
+        # A row with r unknowns is fitted by r measurements whatever they are.
+        needed = np.minimum(2 * s.size + 2, lengths[seen])
+        least = min(least, float(np.min((lengths - hits)[seen] / needed)))
+    levels = np.array([0.25, 0.5 * (1.0 - share), 0.5])
+    lowest, typical, median = (float(v) for v in np.quantile(sample, levels))
+    below = int(np.count_nonzero(sample <= threshold))
+    border = (int(np.count_nonzero(sample <= 2.0 * threshold)) - below) / max(1, below)
+    kept = max(1.0 - share, 1.0 / total)
+    misfit = float(np.sqrt(squares / kept / isometry) / np.linalg.norm(s))
+    return Cut(rows, columns, squares, share, lag, least, lowest, typical, median, border, misfit)
+
+
+@dataclass
+class Schedule:
+    """The threshold and what it depends on.
+
+    Attributes
+    ----------
+    threshold, first : float
+        The present one, and the largest.
+    decay : float
+        Factor by which it falls at most.
+    calm : int
+        Iterations in a row in which residuals hardly fell although the threshold might have.
+    """
+
+    threshold: float
+    first: float
+    decay: float
+    calm: int
+
+    def follow(self, found: Cut, before: float, floor: float, *, soft: bool) -> None:
+        """The threshold of the next iteration.
+
+        Where rows or columns lag, what is set aside of them is lost to them: the threshold
+        goes back up, and falls more slowly from then on.
+
+        Parameters
+        ----------
+        found : Cut
+            The last pass.
+        before : float
+            The lower quarter of the pass before.
+        floor : float
+            What rounding errors do not exceed.
+        soft : bool
+            Whether residuals are clipped, which loses nothing.
+        """
+        falling = self.decay * self.threshold
+        if soft:
+            self.threshold = min(max(CLIPPED * found.typical, falling, floor), self.first)
+            return
+        strange = found.share > CROWDED and found.misfit > QUIET
+        if strange and self.calm >= CALM and self.decay < ONCE_MORE:
+            self.threshold = self.first
+            self.decay, self.calm = float(np.sqrt(self.decay)), 0
+            return
+        if found.lag > LAG * (1.0 - found.share) and self.decay < SLOWEST:
+            self.threshold = min(BACK * self.threshold, self.first)
+            self.decay, self.calm = float(np.sqrt(self.decay)), 0
+            return
+        level = LOWEST * found.lowest
+        idle = level > falling and found.lowest > FALL * before
+        self.calm = self.calm + 1 if idle else 0
+        if self.calm >= CALM:
+            level = max(level, KEPT * found.typical)
+        self.threshold = min(max(level, falling, floor), self.first)
+
+
+def doubt(problem: Problem, s: Array, found: Cut, calm: int) -> str:
+    """Why the data might not tell that the matrix is right; empty if they do.
+
+    Small residuals of what is kept say nothing by themselves: where the threshold falls, they
+    are small whatever the matrix is.
+
+    Parameters
+    ----------
+    problem : Problem
+        The problem.
+    s : array, shape (r,)
+        Singular values of the matrix.
+    found : Cut
+        The last pass.
+    calm : int
+        Iterations in a row in which nothing fell.
+    """
+    good = (1.0 - found.share) * problem.informative
+    unknowns = problem.degrees_of_freedom(s.size)
+    if good < 1.2 * unknowns:
+        return f"{good:.0f} entries are kept for {unknowns} degrees of freedom"
+    if found.least < 1.0:
+        return "a row or a column keeps too few entries to be determined"
+    if found.lag > FAR * (1.0 - found.share):
+        return "much more is set aside of a row or a column than of most"
+    if found.misfit <= np.sqrt(np.finfo(problem.data.dtype).eps):
+        return ""
+    if found.misfit < STAYS * relative_gradient(problem, s, found):
+        return ""
+    # What is kept does not fit and will not: noise, or a wrong matrix.
+    if calm < CALM:
+        return "the threshold is still being found"
+    if found.misfit > (QUIET if found.share > CROWDED else NOISE):
+        return (
+            f"{found.share:.0%} of outliers, and what is kept is off by {found.misfit:.2g} of the "
+            f"matrix, which may be noise or not"
+        )
+    if found.border > BORDER:
+        return "residuals go on beyond the threshold as below it, which noise would not"
+    return ""
+
+
+def relative_gradient(problem: Problem, s: Array, found: Cut) -> float:
+    """Of half the squares that are kept, in the geometry of the matrix."""
+    squares = np.linalg.norm(found.rows) ** 2 + np.linalg.norm(found.columns) ** 2
+    return float(np.sqrt(squares) / (problem.operator.isometry * np.linalg.norm(s)))
