@@ -11,6 +11,7 @@ from ..registry import contender
 from ..tasks import Completion
 from ._entries import Entries
 
+CHUNK = 8192
 SETTINGS = (
     {"history": 10, "gradient": "sparse"},
     {"history": 30, "gradient": "sparse"},
@@ -21,8 +22,8 @@ SETTINGS = (
 @contender("PyTorch L-BFGS", "completion", requires=["torch"], settings=SETTINGS)
 def lbfgs(task: Completion, run: Run, *, history: int, gradient: str) -> Any:
     """`torch.optim.LBFGS` with its strong Wolfe line search, double precision, on both factors
-    from the spectral start; gradients by `autograd` of gathered rows or by two sparse products,
-    10 or 30 pairs of history, whichever is fastest."""
+    from the spectral start; gradients by `autograd` of gathered rows, or by gathers in chunks
+    and two sparse products; 10 or 30 pairs of history; whichever is fastest."""
     import torch
 
     torch.set_num_threads(run.threads)
@@ -31,10 +32,11 @@ def lbfgs(task: Completion, run: Run, *, history: int, gradient: str) -> Any:
         i, j, y = (torch.from_numpy(x) for x in (entries.rows, entries.cols, entries.values))
         order = np.argsort(entries.cols, kind="stable")
         by_column = torch.from_numpy(order)
-        row_pointers = torch.from_numpy(entries.matrix.indptr.astype(np.int64))
         counts = np.bincount(entries.cols, minlength=task.shape[1])
-        column_pointers = torch.from_numpy(np.concatenate(([0], np.cumsum(counts))))
-        rows_by_column = i[by_column]
+        pointers = np.concatenate(([0], np.cumsum(counts)))
+        # Short integers: the products are then those of MKL.
+        by_rows = [torch.from_numpy(entries.matrix.indptr), j.int()]
+        by_columns = [torch.from_numpy(pointers.astype(np.int32)), i[by_column].int()]
     left, right = (torch.tensor(np.ascontiguousarray(x)) for x in entries.balanced())
     left.requires_grad_(gradient == "autograd")
     right.requires_grad_(gradient == "autograd")
@@ -50,19 +52,24 @@ def lbfgs(task: Completion, run: Run, *, history: int, gradient: str) -> Any:
         line_search_fn="strong_wolfe",
     )
 
-    def residual() -> Any:
-        return (left[i] * right[j]).sum(1) - y
-
     def by_autograd() -> Any:
         optimiser.zero_grad()
-        loss = 0.5 * residual().square().sum()
+        loss = 0.5 * ((left[i] * right[j]).sum(1) - y).square().sum()
         loss.backward()
         return loss
 
+    def residual() -> Any:
+        # In chunks that stay in cache: seven times as fast as in one piece.
+        out = torch.empty_like(y)
+        for k in range(0, len(y), CHUNK):
+            a, b = left.index_select(0, i[k : k + CHUNK]), right.index_select(0, j[k : k + CHUNK])
+            torch.bmm(a[:, None], b[:, :, None], out=out[k : k + CHUNK].view(-1, 1, 1))
+        return out.sub_(y)
+
     def by_products() -> Any:
         e = residual()
-        E = torch.sparse_csr_tensor(row_pointers, j, e, (n1, n2))
-        Et = torch.sparse_csr_tensor(column_pointers, rows_by_column, e[by_column], (n2, n1))
+        E = torch.sparse_csr_tensor(*by_rows, e, (n1, n2))
+        Et = torch.sparse_csr_tensor(*by_columns, e[by_column], (n2, n1))
         left.grad, right.grad = E @ right, Et @ left
         return 0.5 * (e @ e)
 
