@@ -52,7 +52,8 @@ def cell(p: Setting, seed: Any) -> Solve:
         seed,
     )  # fmt: skip
     if p.solves == "perturbed":
-        solver, change = make_solver("altmin"), partial(perturbed, size=p.inexactness, seed=seed)
+        solver = make_solver("altmin", {"relaxation": 1.0})
+        change: Any = partial(perturbed, size=p.inexactness, seed=seed)
     else:
         options = {"inexact_tol": p.inexactness, "forcing": 0.0}
         solver, change = make_solver("robust_altmin", options), None

@@ -24,7 +24,7 @@ def cell(p: Setting, seed: Any) -> Solve:
     )  # fmt: skip
     return Solve(
         recipe=recipe,
-        solver=make_solver(p.solver),
+        solver=make_solver(p.solver, {"relaxation": 1.0} if p.solver == "altmin" else None),
         start="spectral",
         seed=seed,
         max_iter=p.max_iter,

@@ -38,7 +38,11 @@ def cell(p: Setting, seed: Any) -> Solve:
             {"shape": [p.n, p.n], "rank": p.rank, "cond": p.kappa, "sampling": p.sampling},
             seed,
         ),
-        solver=make_solver("altmin") if p.solver == "altmin" else method(p.solver, p.step_size),
+        solver=(
+            make_solver("altmin", {"relaxation": 1.0})
+            if p.solver == "altmin"
+            else method(p.solver, p.step_size)
+        ),
         start="spectral",
         seed=seed,
         max_iter=p.max_iter,

@@ -36,7 +36,7 @@ def agn(d, L, R):
 EXACT = {"inexact_tol": 0.0, "forcing": 0.0, "damping": 0.0, "sketch_size": 6}
 
 TRANSCRIPTIONS = {
-    "altmin": Transcription(altmin, kinds=("completion",)),
+    "altmin": Transcription(altmin, {"relaxation": 1.0}, kinds=("completion",)),
     "agn": Transcription(agn, {"step_size": 0.4}, kinds=("completion", "sensing")),
     "robust_altmin": Transcription(altmin, EXACT, kinds=("completion",)),
 }

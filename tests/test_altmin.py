@@ -1,0 +1,151 @@
+"""Over-relaxation of alternating minimisation."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import lowrank_la as ll
+from lowrank_la.errors import InvalidInputError
+from lowrank_la.solvers import AltMin
+from lowrank_la.solvers.altmin import _orthonormal, _relaxed_rate
+
+COMPLEX = {"dtype": "complex128"}
+
+
+def instance(n=120, rank=4, oversampling=2.5, **options):
+    return ll.problems.completion((n, n - 20), rank, oversampling=oversampling, rng=1, **options)
+
+
+def dense_solve(problem, fixed, ridge, *, side):
+    """Least squares for all rows of one factor, row by row."""
+    i, j = problem.operator.positions
+    data = problem.data if side == "left" else problem.data.conj()
+    mine, other = (i, j) if side == "left" else (j, i)
+    rows = []
+    for k in range(problem.shape[0 if side == "left" else 1]):
+        v = fixed[other[mine == k]].conj()
+        gram = v.conj().T @ v + ridge * np.eye(fixed.shape[1])
+        rows.append(np.linalg.solve(gram, v.conj().T @ data[mine == k]))
+    return np.array(rows)
+
+
+@pytest.mark.parametrize("ridge", [0.0, 0.1])
+@pytest.mark.parametrize("options", [{}, COMPLEX])
+def test_sweeps_go_beyond_the_least_squares_solutions(ridge, options):
+    """``R + w (solution - R)``, then ``L + w (solution - L)``; the basis does not matter."""
+    case = instance(60, 2, 4, **options)
+    problem, w = case.problem, 1.3
+    start = ll.initial.near(case, distance=0.3, rng=0)
+    solver = AltMin(relaxation=w, ridge=ridge)
+    state = solver.init(problem, start)
+    L, R = start.left, start.right
+    for _ in range(5):
+        solver.advance(problem, state, 1)
+        R = R + w * (dense_solve(problem, L, ridge, side="right") - R)
+        L = L + w * (dense_solve(problem, R, ridge, side="left") - L)
+        X = solver.factors(state).to_dense()
+        np.testing.assert_allclose(X, L @ R.conj().T, atol=1e-10 * np.abs(X).max())
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_fewer_sweeps_where_plain_ones_are_slow(seed):
+    case = ll.problems.completion((300, 300), 5, oversampling=2.5, rng=seed)
+    counts = {
+        relaxation: ll.solve(
+            case, "altmin", relaxation=relaxation, tol=0, max_iter=200
+        ).trace.first("rel_error", 1e-6)
+        for relaxation in (1.0, "adaptive")
+    }
+    assert counts["adaptive"] < 0.55 * counts[1.0], counts
+
+
+@pytest.mark.parametrize("relaxation", ["adaptive", 0.6, 1.7])
+@pytest.mark.parametrize("ridge", [0.0, 0.3])
+def test_the_objective_never_rises(relaxation, ridge):
+    case = instance(oversampling=1.5)
+    trace = ll.solve(
+        case, "altmin", relaxation=relaxation, ridge=ridge, max_iter=60, tol=0,
+        start="small_random", init_scale=0.1,
+    ).trace  # fmt: skip
+    objective = trace["objective"]
+    assert np.all(np.diff(objective) <= 1e-12 * objective[:-1] + 1e-25 * objective[0])
+
+
+def test_the_relaxation_that_is_found_is_close_to_the_best():
+    case = ll.problems.completion((300, 300), 5, oversampling=2.5, rng=0)
+    truth = case.truth.factors
+    rate = AltMin(relaxation=1.0).local_rate(case.problem, truth)
+    best = 2 / (1 + np.sqrt(1 - rate))
+    solver = AltMin()
+    state = solver.init(case.problem, ll.initial.spectral(case.problem, 5))
+    found = []
+    for _ in range(16):
+        solver.advance(case.problem, state, 1)
+        found.append(state.relaxation)
+    assert found[:2] == [1.0, 1.0]
+    assert abs(np.mean(found[-6:]) - best) < 0.12, (best, found)
+
+
+@pytest.mark.parametrize("relaxation", [0.8, 1.1, 1.6])
+def test_predicted_rate_of_relaxed_sweeps(relaxation):
+    case = ll.problems.completion((60, 60), 2, sampling=0.35, rng=0)
+    solver = AltMin(relaxation=relaxation)
+    predicted = solver.local_rate(case.problem, case.truth.factors)
+    start = ll.initial.near(case, distance=0.02, rng=0)
+    error = ll.solve(case, solver, start=start, max_iter=400).trace["rel_error"]
+    late = np.flatnonzero((error < 1e-4) & (error > 1e-11))
+    measured = (error[late[-1]] / error[late[0]]) ** (1 / (late[-1] - late[0]))
+    assert measured == pytest.approx(predicted, rel=0.1)
+
+
+def test_no_rate_is_predicted_for_adaptive_relaxation():
+    case = instance()
+    assert AltMin().local_rate(case.problem, case.truth.factors) is None
+    assert AltMin(relaxation=1.0).local_rate(case.problem, case.truth.factors) < 1
+
+
+def test_relation_of_rates():
+    assert _relaxed_rate(0.36, 1.0) == pytest.approx(0.36)
+    best = 2 / (1 + np.sqrt(1 - 0.36))
+    assert _relaxed_rate(0.36, best) == pytest.approx(best - 1, abs=1e-6)
+    assert _relaxed_rate(0.36, 1.5) == 0.5
+
+
+def test_states_go_on_where_they_were():
+    case = instance()
+    first = ll.solve(case, "altmin", max_iter=6, tol=0)
+    assert first.state.relaxation > 1
+    second = ll.solve(case, "altmin", start=first, max_iter=12, tol=0)
+    whole = ll.solve(case, "altmin", max_iter=12, tol=0)
+    assert np.array_equal(second.factors.left, whole.factors.left)
+    assert second.state.relaxation == whole.state.relaxation
+
+
+def test_reaches_rounding_accuracy():
+    """Relaxation does not amplify rounding errors at the end, in neither precision."""
+    for dtype, bar in (("float64", 1e-13), ("float32", 3e-5)):
+        case = ll.problems.completion((200, 200), 3, sampling=0.15, dtype=dtype, rng=0)
+        result = ll.solve(case, "altmin", tol=0, max_iter=120)
+        assert result.trace["rel_error"][-1] < bar
+
+
+@pytest.mark.parametrize("kind", ["float64", "float32", "complex128"])
+def test_bases(kind):
+    rng = np.random.default_rng(0)
+    factor = rng.standard_normal((50, 4)).astype(kind)
+    if kind == "complex128":
+        factor = factor + 1j * rng.standard_normal((50, 4))
+    eps = float(np.finfo(kind).eps)
+    for scales in (np.ones(4), np.array([1, 1, 1e-9, 1]), np.array([1, 1, 0, 1])):
+        scaled = (factor * scales.astype(factor.real.dtype)).astype(kind)
+        basis, core = _orthonormal(scaled)
+        np.testing.assert_allclose(basis @ core, scaled, atol=100 * eps)
+        np.testing.assert_allclose(basis.conj().T @ basis, np.eye(4), atol=1e3 * eps)
+        assert basis.flags.c_contiguous
+
+
+@pytest.mark.parametrize("value", [0, 2, -1.0, 2.5, "fast"])
+def test_relaxations_that_do_not_converge_are_refused(value):
+    with pytest.raises(InvalidInputError, match=r"relaxation must .*\(0, 2\)"):
+        AltMin(relaxation=value)
