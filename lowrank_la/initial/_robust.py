@@ -21,7 +21,7 @@ from ._spectral import gaussian, spectral, spectral_rank
 MEDIAN, TAIL = 0.6744897501960817, 3.0
 # The start from medians: rows that medians are taken of, rows of a block, additional columns,
 # and power iterations.
-SOME, BLOCK, EXTRA, POWERS = 257, 64, 5, 3
+SOME, BLOCK, EXTRA, POWERS = 129, 64, 5, 2
 
 
 def thresholded(

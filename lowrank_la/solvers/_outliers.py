@@ -16,7 +16,7 @@ from ..operators.full import FullObservation
 from ..problem import Problem
 
 # Residuals that quantiles are taken of.
-SAMPLE = 1 << 13
+SAMPLE = 1 << 12
 # Rows of a piece that one thread works on, and at most so many pieces, each with column sums.
 ROWS, PIECES = 64, 8
 # The threshold in units of the lower quarter of all moduli, which more than half of outliers do
@@ -200,8 +200,8 @@ def _summary(
         # A row with r unknowns is fitted by r measurements whatever they are.
         needed = np.minimum(2 * s.size + 2, lengths[seen])
         least = min(least, float(np.min((lengths - hits)[seen] / needed)))
-    levels = np.array([0.25, 0.5 * (1.0 - share), 0.5])
-    lowest, typical, median = (float(v) for v in np.quantile(sample, levels))
+    places = [int(level * (sample.size - 1)) for level in (0.25, 0.5 * (1.0 - share), 0.5)]
+    lowest, typical, median = (float(v) for v in np.partition(sample, places)[places])
     below = int(np.count_nonzero(sample <= threshold))
     border = (int(np.count_nonzero(sample <= 2.0 * threshold)) - below) / max(1, below)
     kept = max(1.0 - share, 1.0 / total)
