@@ -23,7 +23,8 @@ def main(folder: Path) -> None:
         f"{cond}": ll.problems.completion((200, 150), 5, cond=cond, oversampling=5, rng=1)
         for cond in CONDS
     }
-    race = ll.compare(instances, ["gd", "scaledgd"], budget=500)
+    rivals = {"gd": ll.solvers.GD(step_size=0.5), "scaledgd": ll.solvers.ScaledGD(step_size=0.5)}
+    race = ll.compare(instances, rivals, budget=500)
     colours = dict(zip(("gd", "scaledgd"), ll.plotting.COLOURS, strict=False))
     with ll.plotting.style():
         figure, ax = plt.subplots(layout="constrained")

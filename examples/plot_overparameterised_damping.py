@@ -21,9 +21,11 @@ def main(folder: Path) -> None:
     race = ll.compare(
         instance,
         {
-            "gd": solvers.GD(),
-            r"scaledgd_lambda, $\lambda = \sigma_r$": solvers.ScaledGDLambda(damping=smallest),
-            r"precgd, $\lambda_t = \sqrt{f(F_t)}$": solvers.PrecGD(),
+            "gd": solvers.GD(step_size=0.5),
+            r"scaledgd_lambda, $\lambda = \sigma_r$": solvers.ScaledGDLambda(
+                step_size=0.3, damping=smallest
+            ),
+            r"precgd, $\lambda_t = \sqrt{f(F_t)}$": solvers.PrecGD(step_size=0.3),
         },
         rank=6,
         start="small_random",

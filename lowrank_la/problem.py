@@ -15,7 +15,12 @@ from ._typing import Array, Shape
 from .errors import InvalidInputError, InvalidTypeError
 from .factors import Factors, enclosing_shape
 from .losses import Loss, Squared
-from .operators import HasLossGradient, HasResidualGradient, MeasurementOperator
+from .operators import (
+    HasLossGradient,
+    HasNormalProduct,
+    HasResidualGradient,
+    MeasurementOperator,
+)
 from .operators.entries import EntrySampling
 
 
@@ -125,6 +130,22 @@ class Problem:
     def prepared(self) -> Any:
         """The data in the layout of the operator's one-pass methods."""
         return self.operator.prepare(self.data)  # type: ignore[attr-defined]
+
+    @cached_property
+    def exact_steps(self) -> bool:
+        """Whether the minimiser along a line costs about as much as a gradient.
+
+        For the squared loss, and operators that have residuals or sums along a line; not where
+        `loss_gradient` is there to avoid a residual, which can be as large as the matrix.
+        """
+        if not isinstance(self.loss, Squared):
+            return False
+        return self.sums_along_lines or self._one_pass_with_residual or not self._one_pass
+
+    @cached_property
+    def sums_along_lines(self) -> bool:
+        """Whether the operator gives the squared loss along a line in one pass."""
+        return isinstance(self.operator, HasNormalProduct)
 
     @cached_property
     def _one_pass(self) -> bool:

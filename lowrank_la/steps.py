@@ -11,7 +11,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol, cast, runtime_checkable
 
 import numpy as np
 
@@ -24,6 +24,7 @@ from .operators import HasNormalProduct
 from .problem import Evaluation, Problem
 
 __all__ = [
+    "Automatic",
     "Backtracking",
     "Constant",
     "ExactLineSearch",
@@ -68,6 +69,23 @@ class Line:
         return Factors(left, self.X.right + t * self.direction.right)
 
     @cached_property
+    def _trials(self) -> dict[float, Evaluation]:
+        return {}
+
+    def evaluate(self, t: float, *, residual: bool = False) -> Evaluation:
+        """Objective and gradient at length t; the last one asked for is kept.
+
+        One pass over the data has both, so that the step that a search accepts has cost
+        nothing besides.
+        """
+        found = self._trials.get(t)
+        if found is None or (residual and found.residual is None):
+            found = self.problem.evaluate(self.point(t), residual=residual)
+            self._trials.clear()
+            self._trials[t] = found
+        return found
+
+    @cached_property
     def slope(self) -> float:
         """Derivative of the objective at t = 0."""
         total = np.vdot(self.at.left, self.direction.left).real
@@ -108,8 +126,8 @@ class Line:
     def _sums(self) -> Array:
         """e.e, e.a1, e.a2, a1.a1, a1.a2, a2.a2."""
         X, D, operator = self.X, self.direction, self.problem.operator
-        if self.at.residual is None and isinstance(operator, HasNormalProduct):
-            return operator.line_sums(X, D, self.problem.prepared)
+        if self.at.residual is None and self.problem.sums_along_lines:
+            return cast(HasNormalProduct, operator).line_sums(X, D, self.problem.prepared)
         e = self.problem.residual(X) if self.at.residual is None else self.at.residual
         a1 = operator.forward(Factors(np.hstack([D.left, X.left]), np.hstack([X.right, D.right])))
         a2 = operator.forward(D)
@@ -264,7 +282,7 @@ class Backtracking:
         trial = self.growth * previous if previous > 0 else self.initial * unit
         smallest = np.finfo(line.X.dtype).eps * trial
         while trial > smallest:
-            value = line.problem.objective(line.point(trial))
+            value = line.evaluate(float(trial)).value
             if value <= line.at.value + self.sufficient * trial * line.slope:
                 return float(trial)
             trial *= self.shrink
@@ -288,6 +306,54 @@ class ExactLineSearch:
         # In units of the method the coefficients are of like size.
         best = positive_minimiser((c * unit ** np.arange(5)).tolist())
         return best * unit
+
+
+# |X| over |y| / sqrt(isometry) up to which an iterate is still on its way from near zero.
+SMALL = 0.1
+
+
+@dataclass(frozen=True)
+class Automatic:
+    """The exact line search on the squared loss, backtracking on other losses.
+
+    Backtracking too where the operator has a residual as large as the matrix, which its gradient
+    does without (`lowrank_la.Problem.exact_steps`).
+
+    Parameters
+    ----------
+    small : float, optional
+        Constant step, in units of the method, while the iterate is smaller than a tenth of what
+        the data suggest. From a start near zero a constant step lets the directions of the
+        matrix grow faster than all others; the first exact step would lift all alike and leave
+        errors that more columns than the rank keep for long. Default: none.
+    """
+
+    small: float | None = None
+    needs_residual: ClassVar[bool] = True
+    oracle: ClassVar[tuple[str, ...]] = ()
+
+    def __post_init__(self) -> None:
+        if self.small is not None:
+            _check.number(self.small, "small", low=0.0, high=np.finfo(float).max)
+
+    def length(self, line: Line, unit: float, previous: float) -> float:
+        """The step of the rule that applies."""
+        if self.small is not None and _size(line.X) <= SMALL * seen_norm(line.problem):
+            return self.small * unit
+        rule = ExactLineSearch() if line.problem.exact_steps else Backtracking()
+        return rule.length(line, unit, previous)
+
+
+def seen_norm(problem: Problem) -> float:
+    """``|X|_F`` as the squares of the data suggest it."""
+    return float(np.linalg.norm(problem.data)) / float(np.sqrt(problem.operator.isometry))
+
+
+def _size(X: Factors) -> float:
+    """``|X|_F`` by Gram matrices, to half of the digits."""
+    left = X.left.conj().T @ X.left
+    right = left if X.symmetric else X.right.conj().T @ X.right
+    return float(np.sqrt(max(np.sum((left * right.T).real, dtype=float), 0.0)))
 
 
 @dataclass(frozen=True)
@@ -465,6 +531,7 @@ class Geometric:
 
 
 RULES: dict[str, type] = {
+    "auto": Automatic,
     "constant": Constant,
     "backtracking": Backtracking,
     "exact": ExactLineSearch,
@@ -534,7 +601,7 @@ def as_subgradient_step(value: Any) -> Step:
         If it is none of the three.
     """
     names = ", ".join(SUBGRADIENT_RULES)
-    if isinstance(value, str) and value in RULES and value != "polyak":
+    if isinstance(value, str) and value in RULES and value not in ("polyak", "auto"):
         value = RULES[value]()
     if isinstance(value, str):
         if value not in SUBGRADIENT_RULES:
@@ -552,7 +619,7 @@ def as_subgradient_step(value: Any) -> Step:
             "shrink, and the iterates end at a distance proportional to the step. Use a number "
             "or step_size='median', or steps.Geometric"
         )
-    if isinstance(value, (Backtracking, ExactLineSearch)):
+    if isinstance(value, (Automatic, Backtracking, ExactLineSearch)):
         raise IncompatibleError(
             f"{type(value).__name__} needs a direction of descent, which a subgradient of the "
             f"absolute loss need not be: the search ends at a kink. Use step_size='median' or "

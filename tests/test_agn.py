@@ -34,7 +34,8 @@ def test_step_size(sensing):
     assert errors[0.5] < 0.1 * errors[0.1]
     assert errors["exact"] < errors[0.5]
     assert errors["backtracking"] < errors[0.1]
-    steps = ll.solve(sensing, "agn", max_iter=2, tol=0, observe="step").trace["step"]
+    constant = AGN(step_size=0.5)
+    steps = ll.solve(sensing, constant, max_iter=2, tol=0, observe="step").trace["step"]
     assert steps[1:] == pytest.approx(0.5 / sensing.problem.operator.isometry)
 
 
@@ -42,14 +43,14 @@ def test_two_residuals_an_iteration_and_none_for_the_trace(sensing):
     counted = ll.operators.Counted(sensing.problem.operator)
     problem = sensing.problem.replace(operator=counted)
     start = ll.initial.spectral(sensing.problem, 2)
-    ll.solve(problem, "agn", start=start, max_iter=10, tol=0)
+    ll.solve(problem, "agn", step_size=0.5, start=start, max_iter=10, tol=0)
     assert counted.calls == {"loss_gradient": 21}
 
 
 @pytest.mark.parametrize("dtype", ["float64", "complex128"])
 def test_too_many_columns(dtype):
     instance = ll.problems.sensing((14, 12), 2, cond=100, measurements=900, dtype=dtype, rng=0)
-    result = ll.solve(instance, "agn", rank=6, start="small_random", init_scale=1.0)
+    result = ll.solve(instance, "agn", rank=6, step_size=0.5, start="small_random", init_scale=1.0)
     assert result.converged
     assert result.trace["rel_error"][-1] < 1e-10
 

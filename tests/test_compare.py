@@ -33,8 +33,9 @@ COLUMNS = [
 
 @pytest.fixture(scope="module")
 def race(completion):
-    names = ["gd", "scaledgd", "scaledgd_lambda", "altmin"]
-    return ll.compare(completion, names, budget=400)
+    rivals = [solvers.GD(step_size=0.5), solvers.ScaledGD(step_size=0.5)]
+    rivals += [solvers.ScaledGDLambda(step_size=0.3), "altmin"]
+    return ll.compare(completion, rivals, budget=400)
 
 
 def first(run, column="rel_error"):

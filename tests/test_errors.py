@@ -131,7 +131,7 @@ WRONG = {
     ),
     "a solver that cannot take the problem": (
         lambda: ll.solve(ll.problems.sensing(6, 1, measurements=40, rng=0), "altmin"),
-        ["altmin needs operator.row_solve", "GaussianSensing", "these can: ", " convex, gd, "],
+        ["altmin needs operator.row_solve", "GaussianSensing", "these can: ", " convex, ", " gd, "],
     ),
     "a loss that the solver cannot take": (
         lambda: ll.solve(instance().problem.replace(loss=ll.losses.Absolute()), "gd", rank=2),

@@ -36,8 +36,8 @@ METHODS = {
     "gd, sigma known": solvers.GD(step_size=0.3, sigma_max=1.0),
     "scaledgd": solvers.ScaledGD(step_size=0.4),
     "scaledgd, short": solvers.ScaledGD(step_size=0.1),
-    "scaledgd_lambda": solvers.ScaledGDLambda(damping=0.2),
-    "precgd": solvers.PrecGD(),
+    "scaledgd_lambda": solvers.ScaledGDLambda(step_size=0.3, damping=0.2),
+    "precgd": solvers.PrecGD(step_size=0.3),
 }
 EACH_INSTANCE = pytest.mark.parametrize("instance", INSTANCES.values(), ids=INSTANCES)
 
@@ -85,7 +85,7 @@ def test_the_prediction_is_the_spectral_radius_of_the_iteration(instance, solver
     if isinstance(solver, solvers.PrecGD):
         # Its damping vanishes at the solution like the distance: no derivative there, but the
         # limit is that of scaledgd with its step.
-        solver, exact = solvers.PrecGD(), solvers.ScaledGD(step_size=0.3)
+        solver, exact = solvers.PrecGD(step_size=0.3), solvers.ScaledGD(step_size=0.3)
     else:
         exact = solver
     real = 2 if problem.dtype.kind == "c" else 1
@@ -115,9 +115,9 @@ def test_runs_contract_as_predicted(name, method):
 def test_alternating_minimisation_contracts_as_predicted(rank, seed):
     instance = completion(rank=rank, sampling=0.4, rng=seed)
     start = ll.initial.near(instance, distance=0.05, rng=0)
-    result = ll.solve(instance, "altmin", start=start, max_iter=300)
+    result = ll.solve(instance, "altmin", relaxation=1.0, start=start, max_iter=300)
     error = result.trace["rel_error"]
-    predicted = solvers.AltMin().local_rate(instance.problem, instance.truth.factors)
+    predicted = solvers.AltMin(relaxation=1.0).local_rate(instance.problem, instance.truth.factors)
     late = np.flatnonzero((error < 1e-6) & (error > 1e-12))
     measured = (error[late[-1]] / error[late[0]]) ** (1 / (late[-1] - late[0]))
     assert measured == pytest.approx(predicted, rel=0.05)
@@ -144,7 +144,9 @@ def test_scaling_beats_conditioning_and_plain_descent_does_not():
         instance = ll.problems.sensing((20, 18), 2, measurements=900, cond=cond, rng=0)
         for name, found in rates.items():
             found.append(
-                solvers.make_solver(name).local_rate(instance.problem, instance.truth.factors)
+                solvers.make_solver(name, {"step_size": 0.5}).local_rate(
+                    instance.problem, instance.truth.factors
+                )
             )
     assert rates["scaledgd"][1] == pytest.approx(rates["scaledgd"][0], abs=0.02)
     assert (1 - rates["gd"][1]) < (1 - rates["gd"][0]) / 4
@@ -157,21 +159,22 @@ def test_no_prediction_where_the_analysis_does_not_apply():
     def rate(solver, p=problem):
         return solver.local_rate(p, truth)
 
+    assert rate(solvers.GD()) is None
     assert rate(solvers.GD(step_size="exact")) is None
     assert rate(solvers.ScaledGD(step_size=steps.Backtracking())) is None
-    assert rate(solvers.ScaledGD(), problem.replace(loss=losses.Huber(1.0))) is None
-    assert rate(solvers.ScaledGD(), problem.replace(nuclear=0.1)) is None
+    assert rate(solvers.ScaledGD(step_size=0.5), problem.replace(loss=losses.Huber(1.0))) is None
+    assert rate(solvers.ScaledGD(step_size=0.5), problem.replace(nuclear=0.1)) is None
     assert rate(solvers.AltMin(ridge=0.1)) is None
     assert rate(solvers.AltMin(), problem.replace(nuclear=0.1)) is None
     hermitian = INSTANCES["complex completion"]
-    assert solvers.AltMin().local_rate(hermitian.problem, hermitian.truth.factors) is None
+    assert solvers.AltMin(relaxation=1.0).local_rate(hermitian.problem, hermitian.truth.factors) is None
     if "convex" in ll.available_solvers():
         assert rate(solvers.Convex()) is None
 
 
 def test_too_many_columns_are_not_analysed(monkeypatch):
     wide = ll.problems.completion((60, 50), 33, sampling=0.95, rng=0)
-    solver = solvers.ScaledGD()
+    solver = solvers.ScaledGD(step_size=0.5)
     assert gauss_newton.MAX_RANK == 32
     assert solver.local_rate(wide.problem, wide.truth.factors) is None
     narrow = INSTANCES["completion"]
@@ -185,7 +188,8 @@ def test_matrices_too_small_for_lanczos_are_left_out():
     truth = ll.Factors([[1.0], [2.0]], [[1.0], [2.0]])
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert solvers.ScaledGD().local_rate(problem, truth) in (None, pytest.approx(0.5))
+        rate = solvers.ScaledGD(step_size=0.5).local_rate(problem, truth)
+        assert rate in (None, pytest.approx(0.5))
 
 
 @EACH_INSTANCE

@@ -33,7 +33,8 @@ def test_it_switches_at_the_first_iterate_with_a_small_residual(sensing):
     assert never.parts["beta"] == 0
     assert not never.parts["stagnant"]
     assert never.parts["residual"] == pytest.approx(residuals[20], rel=1e-3)
-    plain = ll.solve(sensing, "gd", start="spectral", rank=4, max_iter=20, tol=0)
+    constant = ll.solvers.GD(step_size=0.5)
+    plain = ll.solve(sensing, constant, start="spectral", rank=4, max_iter=20, tol=0)
     assert np.array_equal(never.factors.left, plain.factors.left)
 
 
@@ -139,7 +140,9 @@ def test_two_factors_with_measurements_of_the_symmetric_part_are_warned_of(symme
     """The antisymmetric part is free: the data are fitted by another matrix."""
     problem = symmetric.problem.replace(symmetric=False)
     with pytest.warns(UnderdeterminedWarning, match="sees only the symmetric part"):
-        result = ll.solve(problem, "gd", rank=2, start="small_random", init_scale=0.1, tol=0)
+        result = ll.solve(
+            problem, "gd", rank=2, step_size=0.5, start="small_random", init_scale=0.1, tol=0
+        )
     X = result.factors.to_dense()
     truth = symmetric.truth.factors.to_dense()
     assert np.linalg.norm(X - truth) > 0.05

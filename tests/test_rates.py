@@ -247,7 +247,7 @@ def test_bad_arguments():
 def test_real_runs_agree_with_the_predicted_contraction():
     instance = ll.problems.completion((60, 50), 3, cond=5, sampling=0.5, rng=0)
     for solver in ("scaledgd", "gd"):
-        result = ll.solve(instance, solver, max_iter=1000)
+        result = ll.solve(instance, solver, step_size=0.5, max_iter=1000)
         fit = ll.fit_rate(result.trace["iteration"], result.trace["rel_error"])
         predicted = result.solver.local_rate(instance.problem, instance.truth.factors)
         assert fit.rate == pytest.approx(predicted, rel=0.01)

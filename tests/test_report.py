@@ -44,7 +44,8 @@ class Page(HTMLParser):
 
 @pytest.fixture(scope="module")
 def race(completion):
-    return ll.compare(completion, ["gd", solvers.GD(sigma_max=1.0), "scaledgd"], budget=200)
+    steps = [solvers.GD(step_size=0.5), solvers.GD(step_size=0.5, sigma_max=1.0)]
+    return ll.compare(completion, [*steps, solvers.ScaledGD(step_size=0.5)], budget=200)
 
 
 @pytest.fixture(scope="module")

@@ -173,7 +173,7 @@ def failing(**parameters):
 def solve_cell(**changes):
     options = {
         "recipe": ll.Recipe("completion", {"shape": [20, 15], "rank": 2, "sampling": 0.7}, 0),
-        "solver": ll.solvers.make_solver("scaledgd"),
+        "solver": ll.solvers.make_solver("scaledgd", {"step_size": 0.5}),
         "max_iter": 5,
     }
     return Solve(**(options | changes))

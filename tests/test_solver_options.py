@@ -29,8 +29,45 @@ def test_step_sizes_are_in_units_of_the_method(name, sensing):
     if name == "gd":
         unit /= spectral_values(sensing.problem, 1)[0]
     assert steps_of(sensing, name, step_size=0.2) == pytest.approx(0.2 * unit)
-    default = {"gd": 0.5, "scaledgd": 0.5, "scaledgd_lambda": 0.3, "precgd": 0.3}[name]
-    assert steps_of(sensing, name) == pytest.approx(default * unit)
+
+
+@pytest.mark.parametrize("name", ["gd", "scaledgd", "scaledgd_lambda", "precgd", "agn"])
+def test_the_default_is_a_search_along_the_line(name, sensing):
+    exact = steps_of(sensing, name, step_size="exact")
+    assert np.array_equal(steps_of(sensing, name), exact)
+    huber = sensing.problem.replace(loss=ll.losses.Huber(0.1))
+    found = steps_of(huber, name, rank=2)
+    assert np.array_equal(found, steps_of(huber, name, rank=2, step_size="backtracking"))
+
+
+@pytest.mark.parametrize(("name", "small"), [("gd", 0.5), ("scaledgd_lambda", 0.3)])
+def test_the_default_step_is_constant_near_zero(name, small, symmetric):
+    unit = 1.0 / symmetric.problem.operator.isometry
+    if name == "gd":
+        unit /= spectral_values(symmetric.problem, 1)[0]
+    options = {"start": "small_random", "init_scale": 1e-8, "max_iter": 200, "rank": 4}
+    result = ll.solve(symmetric, name, observe=["step", "rel_error"], **options)
+    steps, errors = result.trace["step"][1:], result.trace["rel_error"]
+    first = int(np.flatnonzero(~np.isclose(steps, small * unit))[0])
+    np.testing.assert_allclose(steps[:first], small * unit)
+    assert first > 5
+    assert errors[first] > 0.5
+    # More columns than the rank do not keep what the first steps have left.
+    assert errors[-1] < 1e-6
+    at_once = ll.solve(symmetric, name, step_size="exact", **options)
+    assert at_once.trace["rel_error"][-1] > 100 * errors[-1]
+
+
+def test_the_default_does_not_diverge_where_the_constant_does():
+    instance = ll.problems.completion(
+        (200, 150), 5, cond=5, oversampling=2.5, factors="gaussian", rng=1
+    )
+    with pytest.warns(ll.errors.ConvergenceWarning, match="diverged"):
+        ll.solve(instance, "scaledgd", step_size=0.5)
+    result = ll.solve(instance, "scaledgd", max_iter=3000, tol=1e-9)
+    assert result.converged
+    assert np.all(np.diff(result.trace["objective"]) <= 0)
+    assert result.trace["rel_error"][-1] < 1e-6
 
 
 @pytest.mark.parametrize("name", ["gd", "scaledgd", "scaledgd_lambda", "precgd", "altmin"])
@@ -51,19 +88,20 @@ def test_neither_units_of_data_nor_of_the_operator_matter(name, completion, sens
 
 
 def test_sigma_max_sets_the_step_of_gradient_descent(sensing):
-    known = steps_of(sensing, "gd", sigma_max=4.0)
+    known = steps_of(sensing, "gd", sigma_max=4.0, step_size=0.5)
     assert known == pytest.approx(0.5 / (4.0 * sensing.problem.operator.isometry))
-    runs = [ll.solve(sensing, "gd", sigma_max=s, max_iter=20, tol=0) for s in (1.0, 4.0)]
+    options = {"step_size": 0.5, "max_iter": 20, "tol": 0}
+    runs = [ll.solve(sensing, "gd", sigma_max=s, **options) for s in (1.0, 4.0)]
     assert runs[0].trace["rel_error"][-1] < runs[1].trace["rel_error"][-1]
 
 
 def test_fixed_damping(sensing):
     start = ll.initial.spectral(sensing.problem, 2)
+    options = {"step_size": 0.3, "start": start, "max_iter": 10, "tol": 0}
     runs = {
-        d: ll.solve(sensing, "scaledgd_lambda", damping=d, start=start, max_iter=10, tol=0)
-        for d in (1e-12, 0.1, 10.0)
+        d: ll.solve(sensing, "scaledgd_lambda", damping=d, **options) for d in (1e-12, 0.1, 10.0)
     }
-    plain = ll.solve(sensing, "scaledgd", step_size=0.3, start=start, max_iter=10, tol=0)
+    plain = ll.solve(sensing, "scaledgd", **options)
     np.testing.assert_allclose(
         runs[1e-12].factors.to_dense(), plain.factors.to_dense(), rtol=1e-6, atol=1e-9
     )
@@ -88,8 +126,8 @@ def test_automatic_damping_needs_something_to_go_by():
 
 def test_damping_by_the_residual(sensing):
     start = ll.initial.spectral(sensing.problem, 2)
-    options = {"start": start, "max_iter": 10, "tol": 0}
-    plain = ll.solve(sensing, "scaledgd", step_size=0.3, **options)
+    options = {"step_size": 0.3, "start": start, "max_iter": 10, "tol": 0}
+    plain = ll.solve(sensing, "scaledgd", **options)
     none = ll.solve(sensing, "precgd", damping=0.0, **options)
     assert same(none.factors, plain.factors)
     errors = [

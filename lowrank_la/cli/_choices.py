@@ -20,7 +20,16 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "sensing": {"shape": (60, 50), "rank": 3, "cond": 10.0},
 }
 UNITS = {"s": 1, "m": 60, "h": 3600}
-DEFAULT_SOLVERS = {"completion": ["gd", "scaledgd", "scaledgd_lambda", "altmin", "convex"]}
+# The methods as their papers print them, with constant steps, which have a predicted rate.
+DEFAULT_SOLVERS: dict[str, dict[str, dict[str, Any]]] = {
+    "completion": {
+        "gd": {"step_size": 0.5},
+        "scaledgd": {"step_size": 0.5},
+        "scaledgd_lambda": {"step_size": 0.3},
+        "altmin": {},
+        "convex": {},
+    }
+}
 
 
 def make_instance(
@@ -82,16 +91,17 @@ def make_solvers(names: str | None, options: Iterable[str], instance: Instance) 
     UnknownNameError
         For a solver or an option that does not exist.
     """
+    defaults: dict[str, dict[str, Any]] = {}
     if names is None:
-        recipe = instance.recipe.name if instance.recipe else ""
-        chosen = DEFAULT_SOLVERS.get(recipe) or available_solvers(instance)
+        defaults = DEFAULT_SOLVERS.get(instance.recipe.name if instance.recipe else "", {})
+        chosen = list(defaults) or available_solvers(instance)
     else:
         chosen = list(dict.fromkeys(n.strip() for n in names.split(",") if n.strip()))
     if not chosen:
         raise InvalidInputError("--solvers names no solver")
     for name in chosen:
         solver_info(name)
-    configured: dict[str, dict[str, Any]] = {name: {} for name in chosen}
+    configured = {name: dict(defaults.get(name, {})) for name in chosen}
     for key, value in map(assignment, options):
         solver, dot, option = key.partition(".")
         if not dot:

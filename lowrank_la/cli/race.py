@@ -78,9 +78,9 @@ def race(
 ) -> None:
     """Race solvers on a generated problem; writes a figure, a report and the data.
 
-    Without options: gd, scaledgd, scaledgd_lambda, altmin and the convex baseline complete a
-    60 x 50 matrix of rank 3. Other problems begin with the parameters of their example, which
-    `info NAME` prints.
+    Without options: gd, scaledgd and scaledgd_lambda with the constant steps of their papers,
+    altmin and the convex baseline complete a 60 x 50 matrix of rank 3. Other problems begin with
+    the parameters of their example, which `info NAME` prints.
     """
     if start is not None and start not in STARTS:
         raise unknown_name("start", start, STARTS)

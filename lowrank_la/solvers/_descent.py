@@ -13,7 +13,7 @@ from ..factors import Factors
 from ..gauss_newton import contraction
 from ..initial import spectral_values
 from ..problem import Evaluation, Problem
-from ..steps import Constant, Line, Step, as_step
+from ..steps import Automatic, Constant, ExactLineSearch, Line, Step, as_step
 from ._protocol import Solver
 
 
@@ -73,8 +73,10 @@ class DescentState:
 class Descent(Solver):
     """Base of gradient descent and its preconditioned relatives; both factors move at once."""
 
-    step_size: float | str | Step = 0.5
+    step_size: float | str | Step = "auto"
     state_type: ClassVar[type] = DescentState
+    # Constant step of "auto" on the way from a start near zero.
+    small_step: ClassVar[float | None] = None
 
     def __post_init__(self) -> None:
         as_step(self.step_size)
@@ -82,6 +84,8 @@ class Descent(Solver):
     @property
     def rule(self) -> Step:
         """The step rule."""
+        if isinstance(self.step_size, str) and self.step_size == "auto":
+            return Automatic(self.small_step)
         return as_step(self.step_size)
 
     def unit(self, problem: Problem) -> float:
@@ -102,7 +106,7 @@ class Descent(Solver):
 
     def init(self, problem: Problem, start: Factors) -> DescentState:
         """Objective and gradient at the start, and the natural length of a step."""
-        at = problem.evaluate(start, residual=self.rule.needs_residual)
+        at = problem.evaluate(start, residual=keeps_residual(self.rule, problem))
         single = start.symmetric
         return DescentState(
             left=start.left,
@@ -119,17 +123,17 @@ class Descent(Solver):
     def advance(self, problem: Problem, state: DescentState, k: int) -> None:
         """Take k steps."""
         rule = self.rule
+        keep = keeps_residual(rule, problem)
         for _ in range(k):
-            self._step(problem, state, rule)
+            self._step(problem, state, rule, keep)
 
-    def _step(self, problem: Problem, state: DescentState, rule: Step) -> None:
+    def _step(self, problem: Problem, state: DescentState, rule: Step, keep: bool) -> None:
         X, at = state.X, state.at
         damping = self.damping_at(problem, state)
         direction = self._direction(X, at, damping)
         line = Line(problem, X, at, direction, state.iteration)
         step = rule.length(line, state.unit, state.step)
-        new = line.point(step)
-        state.place(new, problem.evaluate(new, residual=rule.needs_residual), step, damping)
+        state.place(line.point(step), line.evaluate(step, residual=keep), step, damping)
 
     def _direction(self, X: Factors, at: Evaluation, damping: float) -> Factors:
         metric = self.metric(X, damping)
@@ -168,6 +172,15 @@ class Descent(Solver):
         identity = np.eye(X.rank)
         metric = self.metric(X, damping) or (identity, identity)
         return contraction(problem, X, metric, rule.value * self.unit(problem))
+
+
+def keeps_residual(rule: Step, problem: Problem) -> bool:
+    """Whether the rule wants the residual of each iterate, and the operator has no better."""
+    if isinstance(rule, Automatic):
+        return problem.exact_steps and not problem.sums_along_lines
+    if isinstance(rule, ExactLineSearch):
+        return not problem.sums_along_lines
+    return rule.needs_residual
 
 
 def gradient_unit(problem: Problem, sigma_max: float | None) -> float:

@@ -134,7 +134,7 @@ class SubgradientDescent(Descent):
         assert isinstance(state, SubgradientState)
         rule = self.rule_on(problem)
         for _ in range(k):
-            self._step(problem, state, rule)
+            self._step(problem, state, rule, rule.needs_residual)
             if isinstance(rule, LossProportional):
                 self._watch(problem, state)
 

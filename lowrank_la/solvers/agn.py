@@ -11,7 +11,7 @@ from ..errors import SolverBreakdownError
 from ..factors import Factors
 from ..problem import Evaluation, Problem
 from ..steps import Line
-from ._descent import Descent, DescentState
+from ._descent import Descent, DescentState, keeps_residual
 from ._protocol import SolverInfo
 from ._registry import register
 
@@ -42,7 +42,8 @@ class AGN(Descent):
     Parameters
     ----------
     step_size : float, str or Step
-        A number is the dimensionless eta of the paper, in units of ``1 / isometry``; or
+        "auto" is the exact line search on the squared loss and backtracking on others. A number
+        is the dimensionless eta of the paper, constant, in units of ``1 / isometry``; or
         "exact", "backtracking", "polyak", or a rule from `lowrank_la.steps`, applied to each
         half of an iteration.
 
@@ -100,8 +101,8 @@ class AGN(Descent):
         rule = self.rule
         line = Line(problem, X, at, Factors(d_left, d_right))
         step = rule.length(line, state.unit, state.step)
-        new = line.point(step)
-        return new, problem.evaluate(new, residual=rule.needs_residual), step
+        there = line.evaluate(step, residual=keeps_residual(rule, problem))
+        return line.point(step), there, step
 
     def local_rate(self, problem: Problem, solution: Factors) -> float | None:
         """None: the linearised alternation is not the step that the base analyses."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from .. import _check
 from ..problem import Problem
@@ -33,7 +34,9 @@ class GD(Descent):
     Parameters
     ----------
     step_size : float, str or Step
-        A number is a constant in units of ``1 / (isometry * sigma_max)``; or "exact",
+        "auto" is the exact line search on the squared loss and backtracking on others, with the
+        constant 0.5 while the iterate is still small (`steps.Automatic`). A number is a constant
+        in units of ``1 / (isometry * sigma_max)``, as in the papers; or "exact",
         "backtracking", "polyak", or a rule from `lowrank_la.steps`.
     sigma_max : float, optional
         Largest singular value of the matrix, if known (an oracle quantity). Default: that of
@@ -56,11 +59,12 @@ class GD(Descent):
     Guarantee
     ---------
     Linear with a rate that degrades with the condition number of the matrix: about
-    ``1 - eta c / kappa``. With more columns than the rank and one factor, sublinear.
+    ``1 - eta c / kappa`` with a constant step; with the exact one the objective never rises.
+    With more columns than the rank and one factor, sublinear.
 
     Cost
     ----
-    One pass over the data per iteration, O(m r) for entries.
+    One pass over the data per iteration, O(m r) for entries; the exact step is another half.
 
     References
     ----------
@@ -68,6 +72,7 @@ class GD(Descent):
     """
 
     sigma_max: float | None = None
+    small_step: ClassVar[float | None] = 0.5
 
     def __post_init__(self) -> None:
         super().__post_init__()

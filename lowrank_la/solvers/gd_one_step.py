@@ -12,8 +12,8 @@ from ..errors import InvalidInputError, SolverBreakdownError
 from ..factors import Factors
 from ..losses import Squared
 from ..problem import Problem
-from ..steps import Constant
-from ._descent import Descent, DescentState, gradient_unit
+from ..steps import Constant, Step
+from ._descent import Descent, DescentState, gradient_unit, keeps_residual
 from ._protocol import SolverInfo
 from ._registry import register
 
@@ -121,6 +121,7 @@ class GDOneStep(Descent):
     Xiong, Ding, Du (2024), arXiv:2310.01769.
     """
 
+    step_size: float | str | Step = 0.5
     sigma_max: float | None = None
     switch_below: float = 1e-2
     switch_at: int | None = None
@@ -184,7 +185,7 @@ class GDOneStep(Descent):
         if reason is not None:
             raise SolverBreakdownError(reason)
         X = Factors(beta * p, (state.right @ (qh.conj().T * s)) / beta)
-        at = problem.evaluate(X, residual=self.rule.needs_residual)
+        at = problem.evaluate(X, residual=keeps_residual(self.rule, problem))
         rescaled = replace(
             state,
             left=X.left,

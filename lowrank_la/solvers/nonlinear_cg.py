@@ -51,6 +51,8 @@ class NonlinearCGState:
         Inverse blocks of the preconditioner, one per row, (n, r, r).
     step : float
         Length of the last step; 0 before the first.
+    moved : float
+        How far the iterate has moved since the blocks were formed, as a share of its norm.
     """
 
     left: Array
@@ -65,6 +67,7 @@ class NonlinearCGState:
     left_blocks: Array | None
     right_blocks: Array | None
     step: float = 0.0
+    moved: float = 0.0
 
     @property
     def X(self) -> Factors:
@@ -104,8 +107,8 @@ class NonlinearCG(Solver):
         ``c L^H L`` for those of R, c the isometry. "blocks" gives each row its own, the r x r
         matrix of its least squares problem: for operators that offer `normal_blocks`, as
         observed entries do. "auto" takes the blocks where there are any.
-    refresh : int
-        Iterations after which the blocks are formed anew.
+    refresh : float
+        The blocks are formed anew once the iterate has moved by this share of its norm.
 
     Model
     -----
@@ -133,7 +136,7 @@ class NonlinearCG(Solver):
     Cost
     ----
     One gradient and one line search per iteration, O(m r) for entries; with blocks O(m r^2)
-    more every `refresh` iterations and O((n1 + n2) r^2) memory.
+    more at each refresh and O((n1 + n2) r^2) memory.
 
     References
     ----------
@@ -141,7 +144,7 @@ class NonlinearCG(Solver):
     """
 
     preconditioner: str = "auto"
-    refresh: int = 10
+    refresh: float = 0.1
     state_type: ClassVar[type] = NonlinearCGState
 
     def __post_init__(self) -> None:
@@ -150,7 +153,7 @@ class NonlinearCG(Solver):
                 f"preconditioner must be one of {', '.join(map(repr, PRECONDITIONERS))}, got "
                 f"{self.preconditioner!r}"
             )
-        _check.count(self.refresh, "refresh", low=1)
+        _check.number(self.refresh, "refresh", low=0.0)
 
     def init(self, problem: Problem, start: Factors) -> NonlinearCGState:
         """Gradient, preconditioner and first direction at the start."""
@@ -185,11 +188,12 @@ class NonlinearCG(Solver):
         step = search.length(line, 1.0, state.step)
         new = line.point(step)
         there = problem.evaluate(new)
-        blocks = None
+        blocks, moved = None, state.moved
         if state.left_blocks is not None and state.right_blocks is not None:
             blocks = state.left_blocks, state.right_blocks
-            if (state.iteration + 1) % self.refresh == 0:
-                blocks = self._blocks(problem, new)
+            moved += step * _length(X, line.direction)
+            if moved > self.refresh:
+                blocks, moved = self._blocks(problem, new), 0.0
         z = self._preconditioned(problem, new, there, blocks)
         energy = _total(there, z)
         directions = self._turned(state, there, z, energy, _total(at, z))
@@ -200,6 +204,7 @@ class NonlinearCG(Solver):
         state.left_direction = directions[0]
         state.right_direction = None if right is None else directions[1]
         state.left_blocks, state.right_blocks = blocks or (None, None)
+        state.moved = moved
         state.iteration += 1
 
     def _turned(
@@ -264,6 +269,7 @@ class NonlinearCG(Solver):
         if state.value == previous.value:
             for name in ("iteration", "energy", "step", "left_direction", "right_direction"):
                 setattr(state, name, getattr(previous, name))
+            state.moved = previous.moved
             if state.left_blocks is not None and previous.left_blocks is not None:
                 state.left_blocks, state.right_blocks = previous.left_blocks, previous.right_blocks
 
@@ -275,6 +281,15 @@ class NonlinearCG(Solver):
 def _total(at: Evaluation, parts: list[Array]) -> float:
     """Inner product of the gradient with a direction."""
     return sum(inner(g, part) for g, part in zip((at.left, at.right), parts, strict=False))
+
+
+def _length(X: Factors, d: Factors) -> float:
+    """``sqrt(|dL R^H|^2 + |L dR^H|^2) / |X|``, all through Gram matrices."""
+    left, right = (f.conj().T @ f for f in (X.left, X.right))
+    moved_left, moved_right = (f.conj().T @ f for f in (d.left, d.right))
+    square = np.sum((moved_left * right.T).real) + np.sum((left * moved_right.T).real)
+    size = np.sum((left * right.T).real)
+    return float(np.sqrt(square / size)) if size > 0 else 0.0
 
 
 def _inverses(blocks: Array, mean: Array, ridge: float) -> Array:

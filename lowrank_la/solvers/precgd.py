@@ -10,7 +10,6 @@ from .. import _check
 from .._typing import Array
 from ..factors import Factors
 from ..problem import Problem
-from ..steps import Step
 from ._descent import Descent, DescentState, gram_metric
 from ._protocol import SolverInfo
 from ._registry import register
@@ -35,7 +34,8 @@ class PrecGD(Descent):
     Parameters
     ----------
     step_size : float, str or Step
-        A number is dimensionless, in units of ``1 / isometry``; or "exact", "backtracking",
+        "auto" is the exact line search on the squared loss and backtracking on others. A number
+        is a dimensionless constant, in units of ``1 / isometry``; or "exact", "backtracking",
         "polyak", or a rule from `lowrank_la.steps`.
     damping : float
         Factor on the damping ``sqrt(f / isometry)``.
@@ -68,7 +68,6 @@ class PrecGD(Descent):
     Zhang, Fattahi, Zhang (2021), arXiv:2504.09708.
     """
 
-    step_size: float | str | Step = 0.3
     damping: float = 1.0
 
     def __post_init__(self) -> None:

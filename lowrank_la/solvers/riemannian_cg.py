@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple, cast
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from .._typing import Array
 from ..errors import InvalidInputError
 from ..factors import Factors
 from ..losses import Squared
-from ..operators import HasGaussNewton
+from ..operators import HasNormalProduct
 from ..problem import Evaluation, Problem
 from ._descent import inner
 from ._protocol import Solver, SolverInfo
@@ -175,15 +175,21 @@ class RiemannianCG(Solver):
         X = _balanced(u, s, v)
         gradient = _riemannian(u, s, v, problem.evaluate(X))
         return RiemannianCGState(
-            start.left,
-            start.right,
-            0,
-            at.value,
-            at.left,
-            at.right,
-            *(u, s, v),
-            *gradient,
-            *(-part for part in gradient),
+            left=start.left,
+            right=start.right,
+            iteration=0,
+            value=at.value,
+            left_gradient=at.left,
+            right_gradient=at.right,
+            u=u,
+            s=s,
+            v=v,
+            gradient_core=gradient.core,
+            gradient_left=gradient.left,
+            gradient_right=gradient.right,
+            core=-gradient.core,
+            along_left=-gradient.left,
+            along_right=-gradient.right,
         )
 
     def advance(self, problem: Problem, state: RiemannianCGState, k: int) -> None:
@@ -274,9 +280,10 @@ def _tangent_step(problem: Problem, state: RiemannianCGState, d: Tangent, slope:
     right = Factors(state.u @ d.core + d.left, state.v)
     left = Factors(state.u, d.right)
     operator = problem.operator
-    if isinstance(operator, HasGaussNewton):
+    if problem.sums_along_lines:
         point, along = Factors(state.u, state.v), Factors(right.left, left.right)
-        square = float(operator.line_sums(point, along, problem.prepared)[3])
+        sums = cast(HasNormalProduct, operator).line_sums(point, along, problem.prepared)
+        square = float(sums[3])
     else:
         image = operator.forward(
             Factors(np.hstack([right.left, left.left]), np.hstack([right.right, left.right]))

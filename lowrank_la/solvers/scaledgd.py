@@ -31,7 +31,8 @@ class ScaledGD(Descent):
     Parameters
     ----------
     step_size : float, str or Step
-        A number is the dimensionless eta of the paper, in units of ``1 / isometry``; or
+        "auto" is the exact line search on the squared loss and backtracking on others. A number
+        is the dimensionless eta of the paper, constant, in units of ``1 / isometry``; or
         "exact", "backtracking", "polyak", or a rule from `lowrank_la.steps`.
 
     Model
@@ -47,13 +48,14 @@ class ScaledGD(Descent):
     Assumptions
     -----------
     Smooth loss; the rank is that of the matrix, and the start is close (spectral); restricted
-    isometry, or incoherence and enough samples. With a constant step completion wants four to
-    five times as many entries as degrees of freedom; with fewer use ``step_size="exact"``.
+    isometry, or incoherence and enough samples. With the paper's constant step of 0.5 completion
+    wants four to five times as many entries as degrees of freedom, or it diverges.
 
     Guarantee
     ---------
-    Linear with a rate free of the condition number: error at most ``(1 - 0.6 eta)^t`` for
-    eta up to 2/3 under a small enough restricted isometry constant (Theorem 5).
+    With a constant step linear at a rate free of the condition number: error at most
+    ``(1 - 0.6 eta)^t`` for eta up to 2/3 under a small enough restricted isometry constant
+    (Theorem 5). With "auto" the objective never rises.
 
     Cost
     ----

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from .. import _check
 from .._typing import Array
@@ -10,7 +11,6 @@ from ..errors import InvalidInputError
 from ..factors import Factors
 from ..initial import spectral_values
 from ..problem import Problem
-from ..steps import Step
 from ._descent import Descent, gram_metric
 from ._protocol import SolverInfo
 from ._registry import register
@@ -36,8 +36,10 @@ class ScaledGDLambda(Descent):
     Parameters
     ----------
     step_size : float, str or Step
-        A number is the dimensionless eta of the paper, in units of ``1 / isometry``; or
-        "exact", "backtracking", "polyak", or a rule from `lowrank_la.steps`.
+        "auto" is the exact line search on the squared loss and backtracking on others, with the
+        constant 0.3 while the iterate is still small (`steps.Automatic`). A number is the
+        dimensionless eta of the paper, constant, in units of ``1 / isometry``; or "exact",
+        "backtracking", "polyak", or a rule from `lowrank_la.steps`.
     damping : float or "auto"
         The lambda of the paper, in the units of the singular values of the matrix; half to
         one times the smallest singular value is best. Much smaller values are harmful: with
@@ -73,8 +75,8 @@ class ScaledGDLambda(Descent):
     Xu, Shen, Chi, Ma (2023), arXiv:2302.01186.
     """
 
-    step_size: float | str | Step = 0.3
     damping: float | str = "auto"
+    small_step: ClassVar[float | None] = 0.3
 
     def __post_init__(self) -> None:
         super().__post_init__()

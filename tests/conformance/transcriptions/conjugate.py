@@ -6,8 +6,8 @@ import numpy as np
 
 from . import Transcription
 
-inv = np.linalg.inv
-REFRESH = 4
+inv, norm = np.linalg.inv, np.linalg.norm
+REFRESH = 0.15
 
 
 def minimiser(d, L, R, DL, DR):
@@ -32,14 +32,15 @@ def row_blocks(d, L, R):
 def nonlinear_cg(d, L, R):
     """d <- -P^{-1} g + beta d with beta = max(0, <g - g_old, P^{-1} g> / <g_old, z_old>)."""
     entries = np.all(np.count_nonzero(d.A, axis=(1, 2)) == 1)
-    k, old = 0, None
+    moved, old = np.inf, None
     while True:
         Z = d.Z(L @ R.T)
         g = np.vstack([Z @ R, Z.T @ L])
         n = len(L)
         if entries:
-            if k % REFRESH == 0:
+            if moved > REFRESH:
                 left, right = row_blocks(d, L, R)
+                moved = 0.0
             z = np.vstack(
                 [np.einsum("ia,iab->ib", g[:n], left), np.einsum("ia,iab->ib", g[n:], right)]
             )
@@ -54,8 +55,9 @@ def nonlinear_cg(d, L, R):
             direction = -z
         t = minimiser(d, L, R, direction[:n], direction[n:])
         old = g, np.sum(g * z), direction
-        L, R = L + t * direction[:n], R + t * direction[n:]
-        k += 1
+        DL, DR = t * direction[:n], t * direction[n:]
+        moved += np.hypot(norm(DL @ R.T), norm(L @ DR.T)) / norm(L @ R.T)
+        L, R = L + DL, R + DR
         yield L @ R.T
 
 

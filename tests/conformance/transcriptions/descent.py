@@ -47,8 +47,8 @@ def precgd(d, L, R):
 
 
 TRANSCRIPTIONS = {
-    "gd": Transcription(gd, {"sigma_max": SIGMA}),
-    "scaledgd": Transcription(scaledgd),
-    "scaledgd_lambda": Transcription(scaledgd_lambda, {"damping": 0.05}),
-    "precgd": Transcription(precgd),
+    "gd": Transcription(gd, {"sigma_max": SIGMA, "step_size": 0.5}),
+    "scaledgd": Transcription(scaledgd, {"step_size": 0.5}),
+    "scaledgd_lambda": Transcription(scaledgd_lambda, {"damping": 0.05, "step_size": 0.3}),
+    "precgd": Transcription(precgd, {"step_size": 0.3}),
 }
