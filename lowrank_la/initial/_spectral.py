@@ -12,9 +12,13 @@ from .._typing import Array
 from ..errors import InvalidInputError
 from ..factors import Factors
 from ..problem import Problem
+from ._krylov import Product, block_size, leading_triplets
 
-# Relative accuracy of squared singular values; sampling errors are larger by far.
-ACCURACY = 1e-3
+# Relative residual of squared singular values; sampling errors are larger by far. A start from
+# entries or other noisy projections needs less: values are then accurate to about 1e-3.
+ACCURACY, START_ACCURACY = 1e-3, 0.03
+# Blocks that must fit into a matrix for the block iteration.
+ROOM = 4
 
 
 def gaussian(rng: np.random.Generator, shape: tuple[int, int], dtype: np.dtype[Any]) -> Array:
@@ -24,7 +28,9 @@ def gaussian(rng: np.random.Generator, shape: tuple[int, int], dtype: np.dtype[A
     return draw.astype(dtype)
 
 
-def backprojection(problem: Problem, k: int, rng: Any) -> tuple[Array, Array, Array]:
+def backprojection(
+    problem: Problem, k: int, rng: Any, accuracy: float = ACCURACY
+) -> tuple[Array, Array, Array]:
     """The leading k singular triplets (eigenpairs if symmetric) of ``A*(data) / isometry``."""
     from scipy.sparse.linalg import LinearOperator, eigsh, svds
 
@@ -34,6 +40,9 @@ def backprojection(problem: Problem, k: int, rng: Any) -> tuple[Array, Array, Ar
         problem.data.dtype, copy=False
     )
     generator = stream(seed_of(rng), "lanczos")
+    if not problem.symmetric and ROOM * block_size(k) <= min(n1, n2):
+        begin = gaussian(generator, (n2, block_size(k)), dtype)
+        return leading_triplets(*_products(problem), begin, k, accuracy)
 
     def right(v: Array) -> Array:
         return operator.adjoint_right(data, np.ascontiguousarray(v, dtype).reshape(n2, -1))
@@ -72,6 +81,27 @@ def backprojection(problem: Problem, k: int, rng: Any) -> tuple[Array, Array, Ar
     u, s, vh = svds(linear, k, v0=start, tol=ACCURACY, random_state=0)
     order = np.argsort(s)[::-1]
     return u[:, order], s[order], vh[order].conj().T
+
+
+def _products(problem: Problem) -> tuple[Product, Product]:
+    """Products of ``A*(data) / isometry`` and of its conjugate transpose with blocks."""
+    operator: Any = problem.operator
+    kind = problem.data.real.dtype
+    scale, dtype = kind.type(1.0 / operator.isometry), problem.dtype
+
+    def right(v: Array) -> Array:
+        v = np.ascontiguousarray(v, dtype)
+        if hasattr(operator, "prepared_product"):
+            return scale * operator.prepared_product(problem.prepared, v, side="left")
+        return scale * operator.adjoint_right(problem.data, v)
+
+    def left(u: Array) -> Array:
+        u = np.ascontiguousarray(u, dtype)
+        if hasattr(operator, "prepared_product"):
+            return scale * operator.prepared_product(problem.prepared, u, side="right")
+        return scale * operator.adjoint_left(problem.data, u)
+
+    return right, left
 
 
 def spectral_rank(problem: Problem, rank: Any) -> int:
@@ -113,7 +143,7 @@ def spectral(problem: Problem, rank: int, *, rng: Any = 0) -> Factors:
     """Best rank-r approximation of the back-projected data, with balanced factors.
 
     ``A*(data) / isometry`` has the matrix as its mean; its leading singular vectors are found
-    by Lanczos iteration on the operator, never forming the matrix. Tong, Ma, Chi (2021),
+    by block Lanczos iteration on the operator, never forming the matrix. Tong, Ma, Chi (2021),
     equation (8) for sensing and (16) for completion. For symmetric problems the leading
     eigenvectors, with negative eigenvalues as zero; where the mean holds a multiple of the
     identity too, the operator tells it by `identity_share` and it is taken off.
@@ -132,7 +162,7 @@ def spectral(problem: Problem, rank: int, *, rng: Any = 0) -> Factors:
     Factors
     """
     rank = spectral_rank(problem, rank)
-    u, s, v = backprojection(problem, rank, rng)
+    u, s, v = backprojection(problem, rank, rng, START_ACCURACY)
     root = np.sqrt(np.maximum(s, 0)).astype(u.real.dtype)
     left = np.ascontiguousarray(u * root, problem.dtype)
     if problem.symmetric:

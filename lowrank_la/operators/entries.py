@@ -173,15 +173,26 @@ class EntrySampling:
     @staticmethod
     def _sums(layout: _Layout, z: Array, factor: Array) -> Array:
         dtype = np.result_type(z, factor)
-        out = np.empty((layout.indptr.size - 1, factor.shape[1]), dtype)
-        z = layout.take(z.astype(dtype, copy=False))
-        kernel, lanes, (other,) = _fitting(
-            entries.weighted_sums,
-            wide.wide_weighted_sums,
-            (np.ascontiguousarray(factor, dtype),),
-        )
-        layout.run(kernel, factor.shape[1], *lanes, z, other, layout.indptr, layout.indices, out)
-        return out
+        return _sorted_sums(layout, layout.take(z.astype(dtype, copy=False)), factor)
+
+    def prepared_product(self, prepared: tuple[Array, Array], factor: Array, *, side: str) -> Array:
+        """``A*(data) @ R`` for side "left", ``A*(data)^H @ L`` for side "right".
+
+        Parameters
+        ----------
+        prepared : tuple of array
+            What `prepare` returned for the data, which spares sorting them anew.
+        factor : array, shape (n2, r) for side "left", (n1, r) for side "right"
+        side : {"left", "right"}
+            The factor whose shape the result has.
+
+        Returns
+        -------
+        array, shape (n1, r) or (n2, r)
+        """
+        if side == "left":
+            return _sorted_sums(self._by_row, prepared[0], factor)
+        return _sorted_sums(self._by_column, prepared[1], factor)
 
     def prepare(self, data: Array) -> tuple[Array, Array]:
         """The data in row-sorted order, and their conjugates in column-sorted order."""
@@ -500,3 +511,15 @@ def _fitting(
     if lanes is not None:
         return with_vectors, (lanes,), [wide.padded(*group) for group in groups]
     return plain, (), [group[0] if len(group) == 1 else np.hstack(group) for group in groups]
+
+
+def _sorted_sums(layout: _Layout, z: Array, factor: Array) -> Array:
+    """out[i] = sum of z over the entries of row i times rows of the factor; z is sorted."""
+    dtype = np.result_type(z, factor)
+    out = np.empty((layout.indptr.size - 1, factor.shape[1]), dtype)
+    kernel, lanes, (other,) = _fitting(
+        entries.weighted_sums, wide.wide_weighted_sums, (np.ascontiguousarray(factor, dtype),)
+    )
+    args = (z.astype(dtype, copy=False), other, layout.indptr, layout.indices, out)
+    layout.run(kernel, factor.shape[1], *lanes, *args)
+    return out
