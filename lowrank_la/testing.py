@@ -132,9 +132,18 @@ def _check_tangent_rows(operator: Any, X: Factors, matrix: Any, tol: float) -> N
     start, stop = operator.size // 3, operator.size
     found = operator.tangent_rows(X.left, X.right, start, stop)
     rows = np.asarray(matrix[start:stop]).conj().reshape(stop - start, *operator.shape)
-    _close(found[0], rows @ X.right, tol, "tangent_rows: A_i R is wrong")
-    _close(found[1], np.swapaxes(rows.conj(), 1, 2) @ X.left, tol, "tangent_rows: A_i^H L is wrong")
+    _close(found[0], _turned(rows @ X.right), tol, "tangent_rows: A_i R is wrong")
+    expected = _turned(_turned(rows.conj()) @ X.left)
+    _close(found[1], expected, tol, "tangent_rows: A_i^H L is wrong")
+    if getattr(operator, "symmetric", False):
+        P, Q = operator.tangent_rows(X.left, X.left, start, stop)
+        assert P is Q, "tangent_rows: one factor makes two arrays"
+        _close(P, _turned(rows @ X.left), tol, "tangent_rows: A_i L is wrong for one factor")
     assert operator.tangent_limit > 0, "tangent_limit is not positive"
+
+
+def _turned(matrices: Array) -> Array:
+    return np.swapaxes(matrices, 1, 2)
 
 
 def _check_gauss_newton(

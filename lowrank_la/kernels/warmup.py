@@ -35,6 +35,7 @@ def warmup(dtypes: Sequence[Any] = (np.float64,)) -> int:
         dense.residual_sums(0, 2, factor, two, two, 0, 0.0, two.copy(), two.copy())
         three, cube = np.ones((2, 3), dtype), np.empty((2, 1, 2), dtype)
         one = np.ones((1, 2), dtype)
+        dense.gram_rows(0, 2, factor, np.zeros_like(factor))
         dense.packed_products(0, 2, three, one, cube)
         dense.tangent_products(0, 2, np.ones((2, 4), dtype), one, one, cube, cube.copy())
         size, kept = np.ones(3, factor.real.dtype), np.array([1, 1], np.int64)
@@ -58,7 +59,7 @@ def warmup(dtypes: Sequence[Any] = (np.float64,)) -> int:
             np.empty_like(factor),
         )
         _tangent(factor, indptr, indices, data)
-        count += 17
+        count += 18
         if factor.dtype.kind == "f":
             _robust(factor.dtype)
             count += 1

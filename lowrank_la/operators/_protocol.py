@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -213,7 +214,10 @@ class HasTangentRows(Protocol):
     def tangent_limit(self) -> int: ...
 
     def tangent_rows(self, L: Array, R: Array, start: int, stop: int) -> tuple[Array, Array]:
-        """``A_i R`` and ``A_i^H L`` for i in [start, stop): (k, n1, r) and (k, n2, r)."""
+        """Transposes of ``A_i R`` and ``A_i^H L`` for i in [start, stop): (k, r, n1), (k, r, n2).
+
+        One array twice for symmetric operators with R the same array as L.
+        """
         ...
 
 
@@ -251,6 +255,19 @@ ABILITIES: dict[str, type] = {
     "tangent_rows": HasTangentRows,
     "as_matrix": HasMatrix,
 }
+
+
+@lru_cache(maxsize=256)
+def _offers(kind: type, ability: type) -> bool:
+    return issubclass(kind, ability)
+
+
+def offers(operator: Any, ability: type) -> bool:
+    """Whether the operator has an ability that consists of methods; remembered by its class.
+
+    On Python 3.11 `isinstance` costs as much as a pass over thousands of entries.
+    """
+    return _offers(type(operator), ability)
 
 
 def matrix_of(operator: MeasurementOperator, *, limit: int = 10**8) -> Any:

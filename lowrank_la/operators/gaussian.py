@@ -315,26 +315,25 @@ class GaussianSensing:
         return int(20 * np.sqrt(n1 * n2))
 
     def tangent_rows(self, L: Array, R: Array, start: int, stop: int) -> tuple[Array, Array]:
-        """``A_i R`` and ``A_i^H L`` for i in [start, stop): (k, n1, r) and (k, n2, r)."""
-        left, right = (np.ascontiguousarray(F.T) for F in (L, R))
+        """Transposes of ``A_i R`` and ``A_i^H L`` for i in [start, stop)."""
+        left = np.ascontiguousarray(L.T)
         dtype = np.result_type(left, self._measured_type(left))
-        left, right = left.astype(dtype, copy=False), right.astype(dtype, copy=False)
+        left = left.astype(dtype, copy=False)
+        right = left if R is L else np.ascontiguousarray(R.T, dtype)
         block = self._matrix[start:stop]
-        shapes = [(stop - start, L.shape[1], n) for n in self.shape]
+        P, Q = (np.empty((stop - start, L.shape[1], n), dtype) for n in self.shape)
         if not self.symmetric:
-            P, Q = (np.empty(shape, dtype) for shape in shapes)
             self._rows(dense.tangent_products, block, left, right, P, Q)
-        elif self._matrix.shape[1] < self.shape[0] ** 2 and dtype.kind != "c":
-            P = np.empty(shapes[0], dtype)
+            return P, Q
+        if dtype.kind != "c":
             self._rows(dense.packed_products, block, right, P)
-            Q = P
-            if L is not R:
-                Q = np.empty(shapes[1], dtype)
+            if R is not L:
                 self._rows(dense.packed_products, block, left, Q)
         else:
             full = np.stack([self._unpack(row) for row in block])
-            P, Q = (np.swapaxes(full @ F, 1, 2) for F in (R, L))
-        return np.swapaxes(P, 1, 2), np.swapaxes(Q, 1, 2)
+            # Hermitian, so that the transpose is the conjugate.
+            P, Q = right @ full.conj(), left @ full.conj()
+        return P, P if R is L else Q
 
     def _rows(self, task: Any, block: Array, *args: Array) -> None:
         cuts = _chunks.even_borders(len(block), LANES)

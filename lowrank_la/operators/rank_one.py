@@ -331,13 +331,13 @@ class RankOneSensing:
         return 300
 
     def tangent_rows(self, L: Array, R: Array, start: int, stop: int) -> tuple[Array, Array]:
-        """``A_i R`` and ``A_i^H L`` for i in [start, stop): (k, n1, r) and (k, n2, r)."""
+        """Transposes of ``A_i R`` and ``A_i^H L`` for i in [start, stop)."""
         rows = slice(start, stop)
-        u, v = _products(self._left[rows], L), _products(self._right[rows], R)
-        return (
-            self._left[rows][:, :, None] * v[:, None, :],
-            self._right[rows][:, :, None] * u[:, None, :],
-        )
+        u = _products(self._left[rows], L)
+        P = _products(self._right[rows], R)[:, :, None] * self._left[rows][:, None, :]
+        if self.symmetric and R is L:
+            return P, P
+        return P, u[:, :, None] * self._right[rows][:, None, :]
 
     def as_matrix(self) -> Array:
         """Dense m x (n1 n2) matrix that takes vec(X), rows first, to the measurements.

@@ -159,6 +159,7 @@ def test_kernels_and_their_twins_give_the_same_run(name):
         "of = ll.problems\n"
         "made = of.completion((40, 30), 2, sampling=0.6, rng=0), of.perturbed_completion(5)\n"
         "made += (of.covariance(5, rng=0),)\n"
+        "made += (of.sensing((12, 10), 2, measurements=400, outliers=0.1, rng=0),)\n"
         "made += (of.robust_completion((40, 30), 2, sampling=0.8, rng=0),)\n"
         "i = next(m for m in made if sys.argv[1] in ll.available_solvers(m))\n"
         "r = ll.solve(i, sys.argv[1], start='spectral', max_iter=15, tol=0)\n"

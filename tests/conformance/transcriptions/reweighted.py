@@ -1,0 +1,38 @@
+"""Reweighted Gauss-Newton for the absolute loss."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from . import Transcription
+
+
+def reweighted(d, L, R):
+    """h <- min(h, median|e| / 5), w = min(1, h / |e|), and the weighted Gauss-Newton step."""
+    k = len(d.y) // 2 - 1
+    h = np.inf
+    while True:
+        e = d.residual(L @ R.T)
+        h = max(min(h, 0.2 * np.sort(np.abs(e))[k]), np.finfo(float).eps * np.mean(np.abs(d.y)))
+        w = np.minimum(1.0, h / np.abs(e))
+        U, S = np.linalg.qr(L)
+        V, T = np.linalg.qr(R)
+        J = np.einsum("kij,jb->kib", d.A, V).reshape(len(d.A), -1)
+        K = np.einsum("kij,ib->kjb", d.A, U).reshape(len(d.A), -1)
+        # Least norm in orthonormal coordinates, dL = DL T^{-T} and dR = DR S^{-T}.
+        B = J + K if d.symmetric else np.hstack([J, K])
+        x = np.linalg.lstsq(np.sqrt(w)[:, None] * B, -np.sqrt(w) * e, rcond=1e-10)[0]
+        dL = x[: L.size].reshape(L.shape) @ np.linalg.inv(T).T
+        dR = dL if d.symmetric else x[L.size :].reshape(R.shape) @ np.linalg.inv(S).T
+
+        def huber(t, L=L, R=R, dL=dL, dR=dR, h=h):
+            z = np.abs(d.residual((L + t * dL) @ (R + t * dR).T))
+            return np.sum(np.where(z <= h, 0.5 * z**2, h * (z - 0.5 * h)))
+
+        t = next((t for t in 0.5 ** np.arange(12) if huber(t) <= huber(0)), 0.0)
+        L, R = L + t * dL, R + t * dR
+        yield L @ R.T
+
+
+KINDS = ("robust_sensing", "robust_symmetric")
+TRANSCRIPTIONS = {"reweighted": Transcription(reweighted, {}, KINDS, distance=0.2)}
