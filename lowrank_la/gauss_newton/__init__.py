@@ -1,16 +1,20 @@
 """Gauss-Newton on factors: its operator and local contraction, and the step itself."""
 
 from ._contraction import MAX_RANK, contraction, product
+from ._path import Ladder, PathState, parse
 from ._step import Move, curvature_scale, direction, evaluate, next_forcing, step
 
 __all__ = [
     "MAX_RANK",
+    "Ladder",
     "Move",
+    "PathState",
     "contraction",
     "curvature_scale",
     "direction",
     "evaluate",
     "next_forcing",
+    "parse",
     "product",
     "step",
 ]

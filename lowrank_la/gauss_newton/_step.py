@@ -19,11 +19,14 @@ from typing import Any, cast
 import numpy as np
 
 from .._typing import Array
+from ..errors import SolverBreakdownError
 from ..factors import Factors
 from ..kernels.tangent import block_products, inverse_blocks
 from ..operators import HasGaussNewton, HasNormalProduct, HasNormalSolve
+from ..operators._protocol import offers
 from ..problem import Evaluation, Problem
 from ..steps import Line
+from . import _direct
 from ._contraction import product
 
 # Shares of a block's largest entry below which Cholesky takes a direction as not determined.
@@ -233,9 +236,15 @@ def best_length(c1: float, c2: float, c3: float, c4: float) -> float:
 def _solve(
     problem: Problem, X: Factors, gradient: Parts, shift: Array, tol: float, limit: int
 ) -> tuple[Parts, int, float]:
-    """Preconditioned conjugate gradients, in one kernel where the operator offers that."""
+    """The equations written down where that pays; else preconditioned conjugate gradients."""
     operator: Any = problem.operator
-    if not isinstance(operator, HasGaussNewton):
+    if not offers(operator, HasGaussNewton):
+        if _direct.pays(problem, X.rank):
+            try:
+                return _direct.solve(problem, X, gradient, shift), 1, 0.0
+            except SolverBreakdownError:
+                # Dependent columns, which iterations from zero do not mind.
+                pass
         return _iterate(problem, X, gradient, shift, _gram(problem, X, shift), tol, limit)
     blocks = [operator.normal_blocks(X.right, side="left")]
     if problem.symmetric:
@@ -245,7 +254,7 @@ def _solve(
     floor = FLOOR * X.rank * float(np.finfo(shift.dtype).eps)
     for block in blocks:
         inverse_blocks(0, len(block), block, shift, floor, block)
-    if len(blocks) == 2 and isinstance(operator, HasNormalSolve):
+    if len(blocks) == 2 and offers(operator, HasNormalSolve):
         both = cast("tuple[Array, Array]", tuple(blocks))
         pair = cast("tuple[Array, Array]", gradient)
         found = operator.normal_solve(X, pair, shift, both, tol, limit)
@@ -281,7 +290,7 @@ def _iterate(
     limit: int,
 ) -> tuple[Parts, int, float]:
     operator: Any = problem.operator
-    fused = isinstance(operator, HasNormalProduct)
+    fused = offers(operator, HasNormalProduct)
 
     def apply(parts: Parts) -> Parts:
         D = Factors(parts[0], parts[-1])

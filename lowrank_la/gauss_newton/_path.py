@@ -1,0 +1,591 @@
+"""Paths through ranks and ridges to a matrix that fits the data, and a ladder of tries.
+
+Near the information limit descent from a spectral start ends in local minima that overfit. A
+path avoids them by letting the matrix grow with what the data support: column by column, each
+entering along the leading singular pair of the residual, or at full rank under a ridge that is
+taken down. Which path leads to the solution depends on the spectrum, and close to the limit on
+chance; each costs a fraction of a second, and success is visible. So they are tried in turn.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import numpy as np
+
+from .._random import stream
+from .._typing import Array
+from ..errors import InvalidInputError
+from ..factors import Factors
+from ..operators import HasPositions, MeasurementOperator
+from ..operators.combine import Subset
+from ..operators.entries import EntrySampling
+from ..problem import Evaluation, Problem
+from ._step import evaluate, next_forcing, step
+
+# A residual of so many rounding units, relative to the data, is none.
+ROUNDING = 256.0
+# Inner solves along a path, and at its end.
+TOL, LIMIT, LAST_LIMIT = 0.1, 60, 200
+# A try ends after so many steps in a row at full rank that take less than a hundredth off.
+PATIENCE, SLOW, STEPS = 3, 0.01, 80
+# Ridges end at this share of the first.
+BOTTOM = {"rank": 1e-4, "ridge": 2e-4, "logdet": 1e-3}
+# Held-out measurements, and the share of their size that a matrix must explain.
+HELD_OUT, PREDICTS = 0.05, 0.5
+# With so many times as many measurements as unknowns, tries that end with the same residual,
+# up to this share of it, are taken to have found the same matrix, and noise.
+PLENTY, AGREES = 2.0, 0.02
+# Singular values of the residual, last to first, of spectra that count as flat and as steep.
+FLAT, STEEP = 0.5, 0.05
+KINDS = ("rank", "ridge", "logdet")
+
+
+@dataclass(frozen=True)
+class Rung:
+    """One way through ranks and ridges.
+
+    Attributes
+    ----------
+    kind : {"rank", "ridge", "logdet"}
+        Column by column; at full rank under one ridge; at full rank under a ridge for each
+        direction that is smaller for larger singular values.
+    strength : float
+        Ridge in units of the leading singular value of the residual ("rank"), of the data
+        ("ridge", at the top), or of the sampling ("logdet").
+    rate : float
+        Factor by which the ridge is taken down.
+    seed : int
+        Chooses the start of power iterations.
+    """
+
+    kind: str
+    strength: float
+    rate: float
+    seed: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.kind}:{self.strength:g}:{self.rate:g}" + (
+            f"#{self.seed}" if self.seed else ""
+        )
+
+
+RATES = {"rank": 0.3, "ridge": 0.7, "logdet": 0.975}
+FIRST = "rank:0.1"
+# What follows the first rung, by the spread of singular values that it saw.
+LADDERS = {
+    "flat": ("rank:0.3:0.6", "ridge:0.5:0.7", "rank:0.2", "ridge:0.5:0.85", "rank:0"),
+    "mixed": ("rank:0", "rank:0.15", "rank:0.06", "rank:0.2", "ridge:0.5:0.7"),
+    "steep": ("rank:0", "rank:0.01", "rank:0.03", "rank:0.003"),
+}
+LAST = ("logdet:0.15",)
+
+
+def parse(text: Any) -> Rung:
+    """A rung from ``"kind:strength"`` or ``"kind:strength:rate"``.
+
+    Raises
+    ------
+    InvalidInputError
+        For anything else.
+    """
+    pieces = str(text).split(":")
+    try:
+        kind, strength = pieces[0], float(pieces[1])
+        rate = float(pieces[2]) if len(pieces) > 2 else RATES[kind]
+        good = len(pieces) <= 3 and strength >= 0 and np.isfinite(strength) and 0 < rate < 1
+    except (KeyError, IndexError, ValueError):
+        good = False
+    if not good or (kind != "rank" and strength == 0):
+        raise InvalidInputError(
+            f"a rung is 'kind:strength' or 'kind:strength:rate' with kind one of "
+            f"{', '.join(KINDS)}, a strength of at least 0 and a rate in (0, 1), for example "
+            f"'rank:0.1:0.3'; got {text!r}"
+        )
+    return Rung(kind, strength, rate)
+
+
+@dataclass
+class PathState:
+    """Where a ladder of tries stands.
+
+    Attributes
+    ----------
+    left, right : array
+        The present factors; `right` is None for symmetric problems.
+    iteration : int
+        Gauss-Newton steps done.
+    rung : int
+        Number of the try; -1 for the one from the start that was given.
+    phase : str
+        "grow", "anneal" or "finish"; "found" or "exhausted" at the end.
+    weights : array, shape (k,)
+        The ridge of each column.
+    level : float
+        What is annealed.
+    top : float
+        Its first value.
+    spread : float
+        Last over first singular value of the residual, as the first rung saw them; NaN before.
+    value, left_gradient, right_gradient
+        Objective with the ridge, and its gradient.
+    forcing, length, move, slow, count, since
+        Tolerance of the next inner solve; how far the last step went, relative to its
+        direction and to the matrix; slow steps in a row, steps at this level and in this try.
+    block : array
+        Start of the next power iteration.
+    best_left, best_right, best_score, best_rung
+        The best matrix of all tries, by how much it misses, and from which try.
+    stationary : array
+        Relative residuals of the tries that ended at a stationary point.
+    outcomes : str
+        What each try gave.
+    verdict : str
+        Why the ladder ended.
+    inner : int
+        Inner iterations so far.
+    """
+
+    left: Array
+    right: Array | None
+    iteration: int
+    rung: int
+    phase: str
+    weights: Array
+    level: float
+    top: float
+    spread: float
+    value: float
+    left_gradient: Array
+    right_gradient: Array | None
+    forcing: float
+    length: float
+    move: float
+    slow: int
+    count: int
+    since: int
+    block: Array
+    best_left: Array
+    best_right: Array | None
+    best_score: float
+    best_rung: int
+    stationary: Array
+    outcomes: str
+    verdict: str
+    inner: int
+
+    @property
+    def X(self) -> Factors:
+        """The present factors."""
+        return Factors(self.left, self.left if self.right is None else self.right)
+
+    @property
+    def best(self) -> Factors:
+        """The best factors of all tries."""
+        left = self.best_left
+        return Factors(left, left if self.best_right is None else self.best_right)
+
+    @property
+    def at(self) -> Evaluation:
+        """Objective and gradient at the present factors."""
+        right = self.left_gradient if self.right_gradient is None else self.right_gradient
+        return Evaluation(self.value, self.left_gradient, right)
+
+    def place(self, X: Factors, at: Evaluation) -> None:
+        """Bind a point and what was evaluated there."""
+        single = X.symmetric
+        self.left, self.right = X.left, None if single else X.right
+        self.value, self.left_gradient = at.value, at.left
+        self.right_gradient = None if single else at.right
+
+    def copy_from(self, other: PathState) -> None:
+        """Take over all fields."""
+        for item in fields(self):
+            setattr(self, item.name, getattr(other, item.name))
+
+
+@dataclass(frozen=True)
+class Ladder:
+    """Tries in turn until one fits.
+
+    Attributes
+    ----------
+    rank : int
+        Number of columns.
+    rungs : tuple of str, or None
+        The tries; None for those that suit the spectrum.
+    restarts : int
+        Further tries with other strengths and other starts of power iterations.
+    seed : int
+        Of what is drawn.
+    judge : bool
+        Try the best of all again without some measurements, if none fits.
+    """
+
+    rank: int
+    rungs: tuple[str, ...] | None = None
+    restarts: int = 8
+    seed: int = 0
+    judge: bool = True
+
+    def rung(self, state: PathState) -> Rung | None:
+        """The try under way; None for that from the start, and after the last."""
+        if state.rung < 0:
+            return None
+        if self.rungs is not None:
+            listed = self.rungs
+        else:
+            flat, steep = state.spread > FLAT, state.spread < STEEP
+            listed = (FIRST, *LADDERS["flat" if flat else "steep" if steep else "mixed"])
+        if state.rung < len(listed):
+            return parse(listed[state.rung])
+        extra = state.rung - len(listed)
+        if extra < self.restarts:
+            # Restarts keep to the ridges that suit the spectrum.
+            low, high = (0.12, 0.35) if state.spread > FLAT else (0.04, 0.2)
+            if state.spread < STEEP:
+                low, high = 1e-4, 0.02
+            draw = stream(self.seed, f"restart {extra}").random(2)
+            strength = low * (high / low) ** draw[0]
+            return Rung("rank", float(f"{strength:.3g}"), 0.3 if draw[1] < 0.5 else 0.6, extra + 1)
+        last = () if self.rungs is not None else LAST
+        extra -= self.restarts
+        return parse(last[extra]) if extra < len(last) else None
+
+    def begin(self, problem: Problem, start: Factors) -> PathState:
+        """The state before the first step: at the start if it explains anything of the data."""
+        at = evaluate(problem, start)
+        single, real = start.symmetric, start.left.real.dtype
+        state = PathState(
+            left=start.left,
+            right=None if single else start.right,
+            iteration=0,
+            rung=-1,
+            phase="finish",
+            weights=np.zeros(start.rank, real),
+            level=0.0,
+            top=0.0,
+            spread=float("nan"),
+            value=at.value,
+            left_gradient=at.left,
+            right_gradient=None if single else at.right,
+            forcing=TOL,
+            length=0.0,
+            move=float("inf"),
+            slow=0,
+            count=0,
+            since=0,
+            block=np.zeros((problem.shape[1], 0), problem.dtype),
+            best_left=start.left,
+            best_right=None if single else start.right,
+            best_score=float("inf"),
+            best_rung=-1,
+            stationary=np.zeros(0),
+            outcomes="",
+            verdict="",
+            inner=0,
+        )
+        if relative_residual(problem, state) > EXPLAINS:
+            self._next(problem, state)
+        else:
+            self._judge_exact(problem, state)
+        return state
+
+    def advance(self, problem: Problem, state: PathState) -> None:
+        """One Gauss-Newton step, and what follows from how it went."""
+        if state.phase == "exhausted":
+            state.iteration += 1
+            return
+        last = state.phase in ("finish", "found")
+        X, before = state.X, state.value
+        move = step(
+            problem,
+            X,
+            state.at,
+            ridge=state.weights,
+            tol=state.forcing if last else TOL,
+            limit=LAST_LIMIT if last else LIMIT,
+        )
+        state.place(move.X, move.at)
+        state.length, state.inner = move.length, state.inner + move.inner
+        state.iteration, state.count, state.since = (
+            state.iteration + 1,
+            state.count + 1,
+            state.since + 1,
+        )
+        state.forcing = next_forcing(TOL, before, state.value)
+        getattr(self, f"_{state.phase}")(problem, state, X, before)
+
+    def _found(self, problem: Problem, state: PathState, X: Factors, before: float) -> None:
+        state.move = relative_move(X, state.X)
+
+    def _finish(self, problem: Problem, state: PathState, X: Factors, before: float) -> None:
+        state.move = relative_move(X, state.X)
+        if self._judge_exact(problem, state):
+            return
+        state.slow = state.slow + 1 if state.value > (1 - SLOW) * before else 0
+        if state.slow >= PATIENCE or state.since >= STEPS or state.length == 0.0:
+            self._judge_other(problem, state)
+
+    def _judge_exact(self, problem: Problem, state: PathState) -> bool:
+        miss = relative_residual(problem, state)
+        if problem.nuclear or not miss <= ROUNDING * np.finfo(state.left.dtype).eps:
+            return False
+        state.phase = "found"
+        state.verdict = (
+            f"{self._name(state)} fits the data to rounding, relative residual {miss:.0e}"
+        )
+        return True
+
+    def _name(self, state: PathState) -> str:
+        rung = self.rung(state)
+        return "the start" if rung is None else f"try {state.rung + 1} ({rung})"
+
+    def _judge_other(self, problem: Problem, state: PathState) -> None:
+        """At full rank and slow, short of a fit: noise, or a local minimum that overfits."""
+        miss = relative_residual(problem, state)
+        score, what = 1.0 + miss, "stuck"
+        if state.X.norm() <= 2.0 * seen_norm(problem) and state.length > 0.0:
+            error = held_out_error(problem, state.X, self.seed)
+            score, what = min(error, 1.0 + miss), f"held-out error {error:.2g}"
+            again = bool(np.any(np.abs(state.stationary - miss) <= AGREES * miss))
+            plenty = problem.informative >= PLENTY * problem.degrees_of_freedom(self.rank)
+            state.stationary = np.append(state.stationary, miss)
+            if plenty and error < PREDICTS and (again or problem.nuclear):
+                self._accept(state, miss, error)
+        note = f"{self._name(state)}: residual {miss:.1e}, {what}, {state.since} steps"
+        state.outcomes = f"{state.outcomes}; {note}" if state.outcomes else note
+        if score < state.best_score or state.best_score == np.inf:
+            state.best_left, state.best_right = state.left, state.right
+            state.best_score, state.best_rung = score, state.rung
+        if state.phase != "found":
+            self._next(problem, state)
+
+    def _accept(self, state: PathState, miss: float, error: float) -> None:
+        state.phase = "found"
+        state.verdict = (
+            f"{self._name(state)} leaves a residual of {miss:.1e} and predicts measurements "
+            f"held out with an error of {error:.1e}, both relative to the data"
+        )
+
+    def _give_up(self, problem: Problem, state: PathState) -> None:
+        """End with the best of all tries: found if it can do without data held out."""
+        tries, best = state.rung, state.best
+        state.weights = np.zeros(best.rank, best.left.real.dtype)
+        state.place(best, evaluate(problem, best))
+        state.rung = state.best_rung
+        if self.judge and state.best_score < PREDICTS:
+            error = self._again(problem, state)
+            if error < PREDICTS:
+                self._accept(state, relative_residual(problem, state), error)
+                return
+        state.phase = "exhausted"
+        state.verdict = f"the best of {tries} tries, none of which fits the data to rounding"
+
+    def _again(self, problem: Problem, state: PathState) -> float:
+        """Error on measurements held out, of the best try repeated without them."""
+        if state.rung < 0:
+            return state.best_score
+        rung = str(self.rung(state))
+        rest, test, data = split(problem, self.seed)
+        alone = replace(self, rungs=(rung.partition("#")[0],), restarts=0, judge=False)
+        zero = Factors(0.0 * state.left, 0.0 * state.X.right)
+        other = alone.begin(rest, Factors(zero.left, zero.left) if problem.symmetric else zero)
+        while other.rung == 0 and other.phase != "found":
+            alone.advance(rest, other)
+        return error_on(test, data, other.X)
+
+    def _next(self, problem: Problem, state: PathState) -> None:
+        """Begin the next try, or end with the best."""
+        state.rung += 1
+        rung = self.rung(state)
+        state.slow = state.count = state.since = 0
+        state.forcing, state.move = TOL, float("inf")
+        if rung is None:
+            self._give_up(problem, state)
+            return
+        n2, kind = problem.shape[1], problem.dtype
+        width = min(n2, problem.shape[0], 4 if rung.kind == "rank" else self.rank)
+        draw = stream(self.seed, f"block {rung.seed}").standard_normal((n2, width))
+        state.block = np.linalg.qr(draw.astype(kind))[0]
+        if rung.kind == "rank":
+            none = np.zeros((problem.shape[0], 0), kind), np.zeros((n2, 0), kind)
+            state.left, state.right = none[0], None if problem.symmetric else none[1]
+            state.phase = "grow"
+            self._add(problem, state, rung)
+            return
+        left, values, right = leading(problem, None, state.block, 10)
+        state.top = float(values[0]) * (rung.strength if rung.kind == "ridge" else 1.0)
+        size = np.maximum(values - (state.top if rung.kind == "ridge" else 0.0), 0.05 * values)
+        root = np.sqrt(size / problem.operator.isometry).astype(left.real.dtype)
+        X = Factors(left * root, right * root)
+        X = Factors(X.left, X.left) if problem.symmetric else X
+        state.phase, state.level = "anneal", state.top
+        self._weigh(problem, state, X, rung)
+
+    def _add(self, problem: Problem, state: PathState, rung: Rung) -> None:
+        """The next column pair: leading pair of the residual, with its best coefficient."""
+        k = state.left.shape[1]
+        X = state.X if k else None
+        left, values, right = leading(problem, X, state.block, 10)
+        state.block = right
+        if k == 0:
+            state.top = float(values[0])
+        u, v = left[:, :1], right[:, :1]
+        u, v = best_pair(problem, X, u, u if problem.symmetric else v)
+        if X is not None:
+            u, v = np.hstack([X.left, u]), np.hstack([X.right, v])
+        if rung.strength and k + 1 == self.rank and np.isnan(state.spread):
+            state.spread = float(values[0]) / state.top
+        state.level = rung.strength * float(values[0])
+        self._weigh(problem, state, Factors(u, u) if problem.symmetric else Factors(u, v), rung)
+
+    def _weigh(self, problem: Problem, state: PathState, X: Factors, rung: Rung) -> None:
+        """Bind a point with the ridge of the present level."""
+        real = X.left.real.dtype
+        if rung.kind == "logdet":
+            values = np.sum(np.abs(X.left) ** 2, axis=0, dtype=float)
+            p = problem.operator.isometry
+            eps = state.level / p
+            state.weights = (rung.strength * p * eps**2 / (eps + values)).astype(real)
+        else:
+            state.weights = np.full(X.rank, state.level, real)
+        state.place(X, evaluate(problem, X, state.weights))
+        state.count = 0
+
+    def _grow(self, problem: Problem, state: PathState, X: Factors, before: float) -> None:
+        rung = self.rung(state)
+        assert rung is not None
+        if state.value <= (1 - FALL) * before and state.count < MOST:
+            return
+        state.place(state.X.balanced(), state.at)
+        if state.left.shape[1] < self.rank:
+            self._add(problem, state, rung)
+        elif rung.strength:
+            state.phase, state.top = "anneal", state.level
+            state.level *= rung.rate
+            self._weigh(problem, state, state.X, rung)
+        else:
+            self._end(problem, state)
+
+    def _anneal(self, problem: Problem, state: PathState, X: Factors, before: float) -> None:
+        rung = self.rung(state)
+        assert rung is not None
+        most = 1 if rung.kind == "logdet" else 2
+        if state.count < most and state.value <= 0.95 * before:
+            return
+        state.level *= rung.rate
+        if state.level < BOTTOM[rung.kind] * state.top:
+            self._end(problem, state)
+        else:
+            self._weigh(problem, state, state.X.balanced(), rung)
+
+    def _end(self, problem: Problem, state: PathState) -> None:
+        """The ridge is gone."""
+        X = state.X.balanced()
+        state.phase, state.slow, state.since = "finish", 0, 0
+        state.weights = np.zeros(X.rank, X.left.real.dtype)
+        state.forcing = TOL
+        state.place(X, evaluate(problem, X))
+
+
+# At a given rank on to the next when a step takes off less, or after so many.
+FALL, MOST = 0.003, 30
+# A start that leaves more than this share of the data is not worth a try.
+EXPLAINS = 0.9
+
+
+def relative_residual(problem: Problem, state: PathState) -> float:
+    """``|A(X) - y| / |y|`` at the present factors, whose ridge is zero."""
+    loss = problem.misfit(state.X, state.at)
+    return float(np.sqrt(max(2.0 * loss, 0.0)) / np.linalg.norm(problem.data))
+
+
+def relative_move(X: Factors, Y: Factors) -> float:
+    """``|X - Y|_F / |Y|_F``."""
+    return X.distance(Y) / max(Y.norm(), 1e-300)
+
+
+def seen_norm(problem: Problem) -> float:
+    """``|X|_F`` as the data suggest it."""
+    return float(np.linalg.norm(problem.data) / np.sqrt(problem.operator.isometry))
+
+
+def leading(
+    problem: Problem, X: Factors | None, block: Array, sweeps: int
+) -> tuple[Array, Array, Array]:
+    """Leading singular triplets of ``A*(y - A(X))`` by block power iterations.
+
+    For symmetric problems the largest eigenvalues of its Hermitian part, with one basis.
+    """
+    operator = problem.operator
+    z = problem.data if X is None else -problem.residual(X)
+    z = z.astype(problem.dtype, copy=False)
+    if problem.symmetric:
+        for _ in range(sweeps):
+            image = operator.adjoint_right(z, block) + operator.adjoint_left(z, block)
+            block = np.linalg.qr(image)[0]
+        image = 0.5 * (operator.adjoint_right(z, block) + operator.adjoint_left(z, block))
+        small = block.conj().T @ image
+        values, turn = np.linalg.eigh(0.5 * (small + small.conj().T))
+        basis = block @ turn[:, ::-1]
+        return basis, np.maximum(values[::-1], 1e-3 * np.abs(values).max()), basis
+    for _ in range(sweeps - 1):
+        # Once per sweep: in between the columns cannot become dependent.
+        block = np.linalg.qr(operator.adjoint_left(z, operator.adjoint_right(z, block)))[0]
+    left = np.linalg.qr(operator.adjoint_right(z, block))[0]
+    block, triangle = np.linalg.qr(operator.adjoint_left(z, left))
+    # A*(z)^H left = block triangle.
+    u, values, vh = np.linalg.svd(triangle)
+    return left @ vh.conj().T, values, block @ u
+
+
+def best_pair(problem: Problem, X: Factors | None, u: Array, v: Array) -> tuple[Array, Array]:
+    """``c u v^H`` as a pair of columns, with the c >= 0 that fits the residual best."""
+    measured = problem.operator.forward(Factors(u, v))
+    z = problem.data if X is None else -problem.residual(X)
+    size = float(np.sum(np.abs(measured) ** 2))
+    along = float(np.sum((measured.conj() * z).real))
+    c = along / size if size > 0 else 0.0
+    if not c > 0:
+        # No multiple helps; a small one lets the next steps turn it.
+        c = 1e-3 * seen_norm(problem)
+    root = u.real.dtype.type(np.sqrt(c))
+    return root * u, root * v
+
+
+def split(problem: Problem, seed: int) -> tuple[Problem, MeasurementOperator, Array]:
+    """The problem without some measurements; the operator and the data of those."""
+    m, operator = problem.data.size, problem.operator
+    out = np.zeros(m, bool)
+    out[stream(seed, "held out").permutation(m)[: max(1, int(HELD_OUT * m))]] = True
+    if isinstance(operator, HasPositions):
+        i, j = operator.positions
+        parts: list[Any] = [
+            EntrySampling(i[k], j[k], problem.shape, empty="allow") for k in (~out, out)
+        ]
+    else:
+        parts = [Subset(operator, np.flatnonzero(k)) for k in (~out, out)]
+    data = problem.data[~out]
+    rest = problem.replace(operator=parts[0], data=data)
+    return rest, parts[1], problem.data[out]
+
+
+def error_on(operator: MeasurementOperator, data: Array, X: Factors) -> float:
+    """Relative error of the predicted data; infinite if there is nothing to predict."""
+    size = float(np.linalg.norm(data))
+    return float(np.linalg.norm(operator.forward(X) - data)) / size if size else float("inf")
+
+
+def held_out_error(problem: Problem, X: Factors, seed: int) -> float:
+    """Relative error on measurements left out, after a few steps on the others from X."""
+    rest, test, data = split(problem, seed)
+    at = evaluate(rest, X)
+    for _ in range(8):
+        before = at.value
+        move = step(rest, X, at, tol=TOL, limit=LAST_LIMIT)
+        X, at = move.X, move.at
+        if move.length == 0.0 or at.value > (1 - SLOW) * before:
+            break
+    return error_on(test, data, X)
