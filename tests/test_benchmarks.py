@@ -240,6 +240,26 @@ def test_packages_give_up_after_failing_the_first_instances(
     json.dumps(found, allow_nan=False)
 
 
+def test_a_pass_over_the_entries_is_measured_where_it_is_asked_for(small, tmp_path, monkeypatch):
+    small.save(tmp_path / "task.npz")
+    monkeypatch.setattr(worker, "find", lambda name, options: contender(lambda t, run: t.left))
+    order = {
+        "contender": "stub",
+        "options": {},
+        "kind": "completion",
+        "files": [str(tmp_path / "task.npz")],
+        "limit": 60.0,
+        "threads": 1,
+        "repeats": 1,
+        "give_up": 0,
+        "settings": [],
+        "passes": True,
+    }
+    found = []
+    worker.work(order, found.append)
+    assert found[0]["pass_s"] > 0
+
+
 # --- data
 
 
@@ -518,6 +538,15 @@ def test_the_best_package_is_the_one_that_solves_most():
     rows = [row("A", 1, 0.1, of=3), row("B", 3, 2.0, of=3), row("C", 3, 1.0, of=3)]
     assert recovery_report._best(rows)["contender"] == "C"
     assert recovery_report._best([row("A", 0)]) is None
+
+
+def test_several_threads_are_compared_on_the_wall():
+    rows = [row("lowrank_la: auto", cpu=2.0), row("Other", cpu=2.0, wall_s=9.0)]
+    found = results(*rows)
+    found["cases"][0]["runs"].append({"threads": "2", "rows": rows})
+    text = page(found)
+    assert line(text, "| E9 | 1").endswith("| 1.0 | tie |")
+    assert line(text, "| E9 | 2").endswith("| 4.5 | faster |")
 
 
 def page(recovery, **changes):

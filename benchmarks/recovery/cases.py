@@ -150,6 +150,7 @@ FULL = [
             {"n": 50, "rank": 3, "factor": 10.0, "share": share},
             ours=("auto", "reweighted", "scaled_subgradient"),
             seeds=3,
+            limit=10.0,
             give_up=1,
         )
         for share in (0.3, 0.4)
@@ -158,14 +159,14 @@ FULL = [
         "Gaussian sensing",
         "sensing",
         {"n": 100, "rank": 3, "factor": 5.0},
-        ours=("auto", "gauss_newton", "scaledgd"),
+        ours=("auto", "gauss_newton", "nonlinear_cg", "scaledgd"),
         threads=BOTH,
     ),
     Case(
         "phase retrieval",
         "phase_retrieval",
         {"n": 1000, "factor": 6.0},
-        ours=("auto", "gauss_newton", "scaledgd"),
+        ours=("auto", "gauss_newton", "nonlinear_cg", "scaledgd"),
         threads=BOTH,
     ),
     _completion("convex 100 x 100", 100, 3, 1.0, 8.45, ours=("auto", "altmin")),

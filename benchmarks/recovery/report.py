@@ -17,14 +17,24 @@ def _solved(row: dict[str, Any] | None) -> int:
     return 0 if row is None else int(row.get("reached", 0))
 
 
-def _best(rows: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
-    """Most instances solved, then the least CPU seconds; None if nobody solved any."""
+def _clock(threads: str) -> str:
+    """What is compared: work on one thread, and on several the time that passes."""
+    return "cpu_s" if threads == "1" else "wall_s"
+
+
+def _best(rows: Sequence[dict[str, Any]], clock: str = "cpu_s") -> dict[str, Any] | None:
+    """Most instances solved, then the least seconds; None if nobody solved any."""
     good = [r for r in rows if _solved(r)]
-    return min(good, key=lambda r: (-r["reached"], r["cpu_s"]), default=None)
+    return min(good, key=lambda r: (-r["reached"], r[clock]), default=None)
 
 
 def verdict(
-    ours: dict[str, Any] | None, other: dict[str, Any] | None, of: int, *, ran: bool = True
+    ours: dict[str, Any] | None,
+    other: dict[str, Any] | None,
+    of: int,
+    *,
+    ran: bool = True,
+    clock: str = "cpu_s",
 ) -> tuple[str, str]:
     """Their time over ours, and what it says; who solves more instances wins before time counts."""
     if not ran:
@@ -38,20 +48,20 @@ def verdict(
         return MISSING, "only they" if not mine else f"**{mine} against {theirs} of {of}**"
     assert ours is not None
     assert other is not None
-    ratio = other["cpu_s"] / ours["cpu_s"]
+    ratio = other[clock] / ours[clock]
     if ratio > TIE:
         return number(ratio), "faster"
     return number(ratio), "tie" if ratio >= 1 / TIE else "**slower**"
 
 
-def _cell(row: dict[str, Any] | None, of: int, *, name: bool) -> str:
+def _cell(row: dict[str, Any] | None, of: int, clock: str, *, name: bool) -> str:
     if row is None:
         return MISSING
     label = row["contender"].removeprefix(OURS) + " " if name else ""
     if not _solved(row):
         return f"{label}0 of {of}"
     count = "" if of == 1 else f" ({row['reached']} of {of})"
-    return f"{label}{number(row['cpu_s'])}{count}"
+    return f"{label}{number(row[clock])}{count}"
 
 
 def _overview(cases: Sequence[dict[str, Any]]) -> str:
@@ -60,17 +70,18 @@ def _overview(cases: Sequence[dict[str, Any]]) -> str:
         for run in case["runs"]:
             ran = [r for r in run["rows"] if "skipped" not in r]
             auto = next((r for r in ran if r["contender"] == AUTO), None)
-            mine = _best([r for r in ran if r["kind"] == "ours"])
+            clock, of = _clock(run["threads"]), case["seeds"]
+            mine = _best([r for r in ran if r["kind"] == "ours"], clock)
             packages = [r for r in ran if r["kind"] == "package"]
-            best, of = _best(packages), case["seeds"]
-            ratio, says = verdict(auto, best, of, ran=bool(packages))
+            best = _best(packages, clock)
+            ratio, says = verdict(auto, best, of, ran=bool(packages), clock=clock)
             rows.append(
                 [
                     case["name"],
                     run["threads"],
-                    _cell(auto, of, name=False),
-                    _cell(mine, of, name=True),
-                    _cell(best, of, name=True),
+                    _cell(auto, of, clock, name=False),
+                    _cell(mine, of, clock, name=True),
+                    _cell(best, of, clock, name=True),
                     ratio,
                     says,
                 ]
