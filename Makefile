@@ -27,7 +27,7 @@ docs: $(VENV)/docs.stamp  ## HTML pages in docs/_build/html, and the code shown 
 	$(BIN)/sphinx-build -W --keep-going -q -b html docs docs/_build/html
 	$(BIN)/sphinx-build -W --keep-going -q -b doctest docs docs/_build/doctest
 
-bench: $(VENV)/test.stamp  ## kernels against peers and floors; rewrites docs/performance.md
+bench: $(VENV)/test.stamp  ## against the packages of the extra `peers` that are installed, and floors; rewrites docs/performance.md
 	$(BIN)/python -m benchmarks run
 	$(BIN)/python -m benchmarks report
 
