@@ -53,7 +53,7 @@ def test_iterations_do_not_depend_on_the_condition_number(columns):
 
 def test_gradient_descent_is_not_done_by_then():
     start = ll.initial.small_random(instance(100).problem, 3, init_scale=1e-6, rng=5)
-    trace = ll.solve(instance(100), "gd", start=start, tol=0, max_iter=300).trace
+    trace = ll.solve(instance(100), "gd", step_size=0.5, start=start, tol=0, max_iter=300).trace
     assert trace["rel_error"][-1] > 1e-3
 
 

@@ -106,6 +106,8 @@ def test_with_weak_weights_descent_keeps_the_signs_of_the_start(n):
     for signs in itertools.product((-0.5, 0.5), repeat=len(support)):
         start = np.zeros((n, 1))
         start[::2, 0] = signs
-        result = ll.solve(instance, "gd", start=ll.Factors(start, start), max_iter=200, every=20)
+        result = ll.solve(
+            instance, "gd", step_size=0.5, start=ll.Factors(start, start), max_iter=200, every=20
+        )
         solved.append(result.trace["rel_error"][-1] < 0.05)
     assert np.mean(solved) == sign_share(n)

@@ -71,7 +71,7 @@ def test_a_single_flip_is_not_spurious_for_seven():
     instance = ll.problems.perturbed_completion(7)
     start = instance.truth.factors.left.copy()
     start[-1] *= -1
-    result = ll.solve(instance, "gd", start=ll.Factors(start, start), max_iter=3000)
+    result = ll.solve(instance, "gd", step_size=0.5, start=ll.Factors(start, start), max_iter=3000)
     assert result.trace["rel_error"][-1] < 1e-8
 
 
@@ -85,7 +85,7 @@ def test_lifting_leaves_the_spurious_point_where_order_three_suffices(seed):
     instance, X = spurious(5, 0.3)
     moved = X.left + 0.05 * np.random.default_rng(seed).standard_normal((5, 1))
     start = ll.Factors(moved, moved)
-    plain = ll.solve(instance, "gd", start=start, max_iter=2000)
+    plain = ll.solve(instance, "gd", step_size=0.5, start=start, max_iter=2000)
     assert plain.factors.distance(X) < 1e-6
     lifted = ll.solve(instance, "lifted", start=start, max_iter=1000, every=20)
     assert lifted.factors.distance(X) > 1

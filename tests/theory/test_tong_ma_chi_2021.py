@@ -114,6 +114,6 @@ def test_p5a_hankel_completion_does_not_depend_on_the_condition_number():
     for kappa in KAPPAS:
         instance = ll.problems.hankel_completion(1000, 10, sampling=0.2, cond=kappa, rng=0)
         stop = ll.stopping.Target("rel_error", 1e-10)
-        counts.append(ll.solve(instance, "scaledgd", stop=stop, max_iter=100).n_iter)
+        counts.append(ll.solve(instance, "scaledgd", step_size=0.5, stop=stop, max_iter=100).n_iter)
     assert np.ptp(counts) <= 4, counts
     assert max(counts) <= 60, counts
