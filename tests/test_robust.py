@@ -121,8 +121,8 @@ def test_models_and_scale():
 @pytest.mark.parametrize("share", [0.05, 0.15])
 def test_robust_pca_out_of_the_box(model, share):
     instance = ll.problems.robust_pca((150, 120), 3, cond=5, corruption=share, model=model, rng=0)
-    result = ll.solve(instance)
-    assert result.parts["solver"] == "thresholded_scaledgd"
+    assert ll.solve(instance).parts["solver"] == "altproj"
+    result = ll.solve(instance, "thresholded_scaledgd")
     assert result.converged
     assert result.trace["rel_error"][-1] < 1e-11
     assert result.n_iter < 150
@@ -158,6 +158,15 @@ def test_more_outliers_than_assumed_are_never_called_converged(share):
     assert allowed.converged
     assert "corruption" in allowed.oracle_used
     assert allowed.trace["rel_error"][-1] < 1e-10
+
+
+@pytest.mark.parametrize("seed", [1, 4, 33])
+def test_half_of_outliers_are_never_called_converged(seed):
+    """The start is then the best approximation of the data, a stationary point, all kept."""
+    instance = ll.problems.robust_pca((30, 25), 2, corruption=0.5, model="uniform", rng=seed)
+    result = ll.solve(instance, "thresholded_scaledgd", max_iter=100)
+    assert result.trace["rel_error"][-1] > 1e-3
+    assert not result.converged
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -43,6 +43,11 @@ NOISE, BORDER = 0.25, 0.25
 # With a larger share of outliers than this, a wrong matrix may look like noise that is larger
 # than that; the threshold then falls once more, more slowly, down to this decay.
 CROWDED, QUIET, ONCE_MORE = 0.2, 0.03, 0.9
+# A measurement that has this share in its own fit stands alone; rows that go at once; and a
+# ratio of eigenvalues that is zero. Only where rows or columns keep fewer than so many times
+# what they need is this looked at, and only once the gradient is small.
+ALONE, BATCH, FLAT = 0.999, 64, 1e-5
+SCARCE, NEAR = 5.0, 1e-3
 # A gradient smaller than the residual by this factor means that the residual is to stay.
 STAYS = 30.0
 
@@ -259,10 +264,14 @@ class Schedule:
             self.decay, self.calm = float(np.sqrt(self.decay)), 0
             return
         level = LOWEST * found.lowest
-        idle = level > falling and found.lowest > FALL * before
+        settled = self.calm >= CALM
+        idle = (settled or level > falling) and found.lowest > FALL * before
         self.calm = self.calm + 1 if idle else 0
-        if self.calm >= CALM:
+        if idle and settled:
             level = max(level, KEPT * found.typical)
+            if FALL * self.threshold < level < self.threshold / FALL:
+                # Left alone, since every change moves entries in or out and never ends.
+                return
         self.threshold = min(max(level, falling, floor), self.first)
 
 
@@ -306,6 +315,59 @@ def doubt(problem: Problem, s: Array, found: Cut, calm: int) -> str:
     if found.border > BORDER:
         return "residuals go on beyond the threshold as below it, which noise would not"
     return ""
+
+
+def determined(problem: Problem, U: Array, V: Array, kept: Array) -> bool:
+    """Whether every row and column is still determined if one of its kept measurements goes.
+
+    If not, that measurement is fitted whatever it is, and its residual says nothing: as of a
+    row whose kept entries all lie in columns that are multiples of each other, but for one.
+
+    Parameters
+    ----------
+    problem : Problem
+        The problem.
+    U, V : array
+        Orthonormal bases of columns and rows of the matrix.
+    kept : array of bool, shape (m,)
+        Which measurements are kept.
+    """
+    grid = grid_of(problem.operator)
+    if grid is None:
+        raise IncompatibleError(refuses(problem))
+    n1, n2 = problem.shape
+    rows, columns = (
+        divmod(np.arange(kept.size), n2) if grid.rows is None else (grid.rows, grid.columns)
+    )
+    assert columns is not None
+    i, j = rows[kept], columns[kept]
+    return _leverage(i, j, n1, V) < ALONE and _leverage(j, i, n2, U) < ALONE
+
+
+def _leverage(i: Array, j: Array, n: int, basis: Array) -> float:
+    """The largest share that a measurement has in its own fit, of row i to basis[j]."""
+    order = np.argsort(i, kind="stable")
+    i, j = i[order], j[order]
+    starts = np.searchsorted(i, np.arange(n + 1))
+    worst = 0.0
+    for lo in range(0, n, BATCH):
+        hi = min(lo + BATCH, n)
+        part = slice(starts[lo], starts[hi])
+        lines, v = i[part] - lo, basis[j[part]]
+        # One row after another: filled up with zeros to the longest.
+        counts = np.diff(starts[lo : hi + 1])
+        block = np.zeros((hi - lo, int(counts.max(initial=1)), basis.shape[1]), basis.dtype)
+        block[lines, np.arange(lines.size) - (starts[lo:hi] - starts[lo])[lines]] = v
+        gram = block.conj().swapaxes(1, 2) @ block
+        values, vectors = np.linalg.eigh(gram)
+        seen = counts > 0
+        if not np.all(values[seen, 0] > FLAT * values[seen, -1]):
+            return 1.0
+        turned = block @ (
+            vectors / np.sqrt(np.maximum(values, np.finfo(values.dtype).tiny))[:, None]
+        )
+        worst = max(worst, float(np.max(np.sum(np.abs(turned[seen]) ** 2, axis=2), initial=0.0)))
+    return worst
 
 
 def relative_gradient(problem: Problem, s: Array, found: Cut) -> float:

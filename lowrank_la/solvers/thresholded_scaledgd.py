@@ -16,6 +16,7 @@ from ..factors import Factors
 from ..losses import Absolute
 from ..problem import Evaluation, Problem
 from ._descent import divide, gram_metric
+from ._outliers import NOISE
 from ._protocol import Solver, SolverInfo
 from ._registry import register
 
@@ -235,6 +236,10 @@ class ThresholdedScaledGD(Solver):
         if self.visible and grid.at_limit(state.support, 2 * state.corruption):
             return True
         rms = np.sqrt(2.0 * state.value / count)
+        # The singular vectors of the data themselves leave outliers as a residual without tails.
+        n1, n2 = problem.shape
+        if rms > NOISE * Factors(state.left, state.right).norm() / np.sqrt(n1 * n2):
+            return True
         resolution = np.sqrt(np.finfo(kept.dtype).eps) * median_modulus(problem.data)
         # Outliers among what is kept give its distribution tails that noise does not have.
         return bool(rms > resolution and rms > TAIL * median_modulus(kept) / MEDIAN)

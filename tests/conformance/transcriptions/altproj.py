@@ -7,7 +7,7 @@ import numpy as np
 from . import Transcription
 
 
-def altproj(d, L, R, gamma=0.7, beta=0.3, soft=False):
+def altproj(d, L, R, gamma=0.7, beta=0.3):
     """L = H_r P_T(L + P(Y - S - L) / p); z = beta (s_{r+1} + gamma^k s_1); S = T_z(Y - L)."""
     Y = np.full(d.shape, np.nan)
     _, rows, cols = np.nonzero(d.A)
@@ -17,8 +17,7 @@ def altproj(d, L, R, gamma=0.7, beta=0.3, soft=False):
     k, z = 0, beta * np.linalg.svd(X)[1][0]
     while True:
         E = np.nan_to_num(Y - X)
-        # S is E without what it has up to z, or E less its clipped part.
-        S = np.sign(E) * np.maximum(np.abs(E) - z, 0) if soft else np.where(np.abs(E) > z, E, 0)
+        S = np.where(np.abs(E) > z, E, 0)
         u, _, vh = np.linalg.svd(X)
         U, V = u[:, :r] @ u[:, :r].T, vh[:r].T @ vh[:r]
         M = X + (E - S) / d.c
