@@ -34,7 +34,7 @@ COLUMNS = [
 @pytest.fixture(scope="module")
 def race(completion):
     rivals = [solvers.GD(step_size=0.5), solvers.ScaledGD(step_size=0.5)]
-    rivals += [solvers.ScaledGDLambda(step_size=0.3), "altmin"]
+    rivals += [solvers.ScaledGDLambda(step_size=0.3), solvers.AltMin(relaxation=1.0)]
     return ll.compare(completion, rivals, budget=400)
 
 
@@ -104,7 +104,7 @@ def test_one_iteration_is_run_first_and_thrown_away(sensing):
 
 
 def test_a_race_agrees_with_single_runs(race, completion):
-    alone = ll.solve(completion, "scaledgd", start="spectral", max_iter=400)
+    alone = ll.solve(completion, "scaledgd", step_size=0.5, start="spectral", max_iter=400)
     np.testing.assert_array_equal(alone.factors.left, race.runs[1].result.factors.left)
 
 
