@@ -14,12 +14,15 @@ Product = Callable[[Array], Array]
 WIDTH = 8
 # Columns beyond those asked for, which speed up the convergence of the last of them.
 SPARE = 2
-# Blocks that are kept before the iteration starts again from its best vectors.
-KEPT = 8
+# Columns that are kept before the iteration starts again from its best vectors, but at least so
+# many blocks. LAPACK's bits depend on the number of threads for larger matrices.
+KEPT, BLOCKS = 128, 3
 # Products with the matrix after which the best vectors so far must do.
 LIMIT = 200
 # Largest ratio of diagonal entries of a Cholesky factor that is trusted.
 SPREAD = 1e4
+# Rows of a product that are added in one go.
+SLICE = 256
 # Rounding units up to which a squared singular value counts as zero.
 ROUNDING = 1e3
 
@@ -57,7 +60,7 @@ def leading_triplets(
     block = orthonormal(orthonormal(start))
     width = block.shape[1]
     image = right(block)
-    room = min(KEPT * width, block.shape[0], image.shape[0])
+    room = min(max(KEPT, BLOCKS * width), block.shape[0], image.shape[0])
     basis = np.empty((block.shape[0], room), block.dtype)
     images = np.empty((image.shape[0], room), image.dtype)
     gram = np.zeros((room, room), np.result_type(block, float))
@@ -69,7 +72,7 @@ def leading_triplets(
         kept = basis[:, :filled]
         new = left(image)
         # The new columns of the projected matrix, and what is left of A^H A v outside the basis.
-        inside = kept.conj().T @ new
+        inside = _inner(kept, new)
         gram[:filled, here] = inside
         gram[here, :filled] = inside.conj().T
         rest = new - kept @ inside
@@ -86,8 +89,8 @@ def leading_triplets(
             gram[:width, :width] = np.diag(squares[:width])
             filled = width
         kept = basis[:, :filled]
-        block = orthonormal(rest - kept @ (kept.conj().T @ rest))
-        block = orthonormal(block - kept @ (kept.conj().T @ block))
+        block = orthonormal(rest - kept @ _inner(kept, rest))
+        block = orthonormal(block - kept @ _inner(kept, block))
         image = right(block)
     best, kept = vectors[:, :k].astype(basis.dtype), basis[:, :filled]
     # Below, a square is rounding error of the largest one.
@@ -97,10 +100,18 @@ def leading_triplets(
     return left_vectors, values, kept @ best
 
 
+def _inner(a: Array, b: Array) -> Array:
+    """``a^H b`` of tall matrices in slices: the same bits for any number of BLAS threads."""
+    whole = a.shape[0] // SLICE * SLICE
+    parts = [x[:whole].reshape(-1, SLICE, x.shape[1]) for x in (a.conj(), b)]
+    out: Array = np.sum(np.matmul(parts[0].transpose(0, 2, 1), parts[1]), axis=0)
+    return out + a[whole:].conj().T @ b[whole:]
+
+
 def orthonormal(block: Array) -> Array:
     """An orthonormal basis: by Cholesky, several times as fast as Householder's QR."""
     try:
-        lower = np.linalg.cholesky(block.conj().T @ block)
+        lower = np.linalg.cholesky(_inner(block, block))
         diagonal = np.diag(lower).real
         if diagonal.max() <= SPREAD * diagonal.min():
             return block @ np.linalg.inv(lower).conj().T
