@@ -528,11 +528,11 @@ def test_frobenius_estimate(share, high):
 # --- choice, and the convex answer ---
 
 
-def test_auto_takes_the_scaled_method():
+def test_auto_takes_the_reweighted_method():
     made = sensing()
     result = ll.solve(made, max_iter=400)
     assert result.converged
-    assert result.parts["solver"] == "scaled_subgradient"
+    assert result.parts["solver"] == "reweighted"
     assert "outliers" in result.why
 
 

@@ -10,6 +10,7 @@ from ..factors import Factors
 from ..problem import Problem
 from ._drawn import near, small_random
 from ._one_sided import gram
+from ._quadratic import weighted_spectral
 from ._robust import frobenius_estimate, medians, sign_spectral, thresholded, truncated
 from ._spectral import spectral, spectral_values
 
@@ -24,6 +25,7 @@ __all__ = [
     "spectral_values",
     "thresholded",
     "truncated",
+    "weighted_spectral",
 ]
 
 STARTS = {
@@ -34,6 +36,7 @@ STARTS = {
     "sign_spectral": sign_spectral,
     "gram": gram,
     "medians": medians,
+    "weighted_spectral": weighted_spectral,
 }
 # Those that take a scale.
 SCALED_STARTS = ("small_random", "sign_spectral")

@@ -14,6 +14,7 @@ from .._typing import Array
 from ..errors import IncompatibleError, InvalidInputError
 from ..factors import Factors
 from ..problem import Problem
+from ._quadratic import is_quadratic, weighted_spectral
 from ._spectral import gaussian, spectral, spectral_rank
 
 # Median modulus of a standard Gaussian, and how many standard deviations are kept of data that
@@ -207,7 +208,8 @@ def truncated(problem: Problem, rank: int, *, keep: float | None = None, rng: An
 
     Measurements of large modulus count as zero (Tong, Ma, Chi 2021b). That makes the matrix
     too small, by a factor that depends on outliers and operator; it is then scaled such that
-    the sum of the moduli of the residual is least.
+    the sum of the moduli of the residual is least. For quadratic measurements, in whose mean
+    the trace stands too, it is `weighted_spectral` unless `keep` is given.
 
     Parameters
     ----------
@@ -226,6 +228,8 @@ def truncated(problem: Problem, rank: int, *, keep: float | None = None, rng: An
     -------
     Factors
     """
+    if keep is None and is_quadratic(problem):
+        return weighted_spectral(problem, rank, rng=rng)
     size = np.abs(problem.data)
     if keep is None:
         limit = TAIL * _deviation(problem.data)

@@ -6,10 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from ._codes import ABSOLUTE, HUBER, SQUARED
 from ._jit import inline, kernel
-
-# Codes of the losses whose slopes are known to kernels.
-SQUARED, ABSOLUTE, HUBER = 0, 1, 2
 
 
 # As in the kernels over entries: the cache does not see edits of another file.

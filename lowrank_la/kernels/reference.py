@@ -121,6 +121,33 @@ def residual_sums(
     return total
 
 
+def form_products(lo: int, hi: int, vectors: Array, x: Array, out: Array) -> None:
+    out[lo:hi] = vectors[lo:hi] @ x.T
+
+
+def form_sums(
+    lo: int,
+    hi: int,
+    vectors: Array,
+    x: Array,
+    d: Array,
+    data: Array,
+    code: int,
+    parameter: float,
+    out: Array,
+) -> float:
+    rows = vectors[lo:hi]
+    s = rows @ x.T
+    forms = 2 * np.sum(s * (rows @ d.T), axis=1) if len(d) else np.sum(s * s, axis=1)
+    total, slope = _loss(code, parameter, forms - data[lo:hi])
+    out += (slope[:, None] * s).T @ rows
+    return total
+
+
+def form_combination(lo: int, hi: int, vectors: Array, weights: Array, out: Array) -> None:
+    out += weights[lo:hi].T @ vectors[lo:hi]
+
+
 def packed_products(lo: int, hi: int, matrix: Array, factor: Array, out: Array) -> None:
     n = factor.shape[1]
     upper = np.triu_indices(n, 1)

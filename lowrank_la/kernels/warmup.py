@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from . import _jit, dense, entries, robust, rows, selection, sketched, tangent, wide
+from . import _jit, dense, entries, quadratic, robust, rows, selection, sketched, tangent, wide
 
 
 def warmup(dtypes: Sequence[Any] = (np.float64,)) -> int:
@@ -35,7 +35,11 @@ def warmup(dtypes: Sequence[Any] = (np.float64,)) -> int:
         dense.residual_sums(0, 2, factor, two, two, 0, 0.0, two.copy(), two.copy())
         three, cube = np.ones((2, 3), dtype), np.empty((2, 1, 2), dtype)
         one = np.ones((1, 2), dtype)
-        dense.gram_rows(0, 2, factor, np.zeros_like(factor))
+        real = np.ones((2, 2), factor.real.dtype)
+        quadratic.form_products(0, 2, real, real, real.copy())
+        quadratic.form_combination(0, 2, real, real, real.copy())
+        quadratic.form_sums(0, 2, real, real, real[:0], real[0], 0, 0.0, real.copy())
+        dense.gram_rows(0, 2, real, real.copy())
         dense.packed_products(0, 2, three, one, cube)
         dense.tangent_products(0, 2, np.ones((2, 4), dtype), one, one, cube, cube.copy())
         size, kept = np.ones(3, factor.real.dtype), np.array([1, 1], np.int64)
@@ -59,7 +63,7 @@ def warmup(dtypes: Sequence[Any] = (np.float64,)) -> int:
             np.empty_like(factor),
         )
         _tangent(factor, indptr, indices, data)
-        count += 18
+        count += 21
         if factor.dtype.kind == "f":
             _robust(factor.dtype)
             count += 1

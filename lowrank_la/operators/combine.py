@@ -17,6 +17,9 @@ from ._protocol import ABILITIES, MeasurementOperator, matrix_of
 
 __all__ = ["Counted", "Stacked", "Subset", "Weighted"]
 
+# What a wrapper passes on without counting.
+PLAIN = ("prepare", "row_counts", "column_counts", "identity_share", "projections", "tangent_limit")
+
 
 def _operator(value: Any) -> MeasurementOperator:
     if not isinstance(value, MeasurementOperator):
@@ -196,7 +199,7 @@ class Counted:
         for name in ABILITIES:
             if hasattr(base, name):
                 setattr(self, name, partial(self._call, name))
-        for name in ("prepare", "row_counts", "column_counts", "identity_share"):
+        for name in PLAIN:
             if hasattr(base, name):
                 setattr(self, name, getattr(base, name))
 

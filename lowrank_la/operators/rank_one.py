@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -11,14 +12,15 @@ from .._random import seed_of, stream
 from .._typing import Array
 from ..errors import InvalidInputError, InvalidTypeError, TooLargeError
 from ..factors import Factors
-from ..kernels import _chunks
-from ..losses import Loss
+from ..kernels import _chunks, quadratic
+from ..losses import Loss, Squared
 from ._protocol import positive
 
 __all__ = ["RankOneSensing"]
 
 # Vectors of one block stay in cache between residual and adjoint.
 BLOCK = 256
+BLOCK_BYTES = 1 << 19
 # Fixed, so that partial sums do not depend on the number of threads.
 LANES = 8
 # Most numbers that `as_matrix` stores.
@@ -179,6 +181,10 @@ class RankOneSensing:
         trace = self.shape[0] * float(np.sum(data.real, dtype=float) / lengths)
         return trace if self.dtype.kind == "c" else 0.5 * trace
 
+    def projections(self, L: Array) -> Array:
+        """``a_i^H L``, shape (m, r): what quadratic measurements are made of."""
+        return _products(self._left, L)
+
     def _lanes(self, task: Any, width: int) -> list[Any]:
         work = float(self.size) * sum(self.shape) * width
         return _chunks.run(task, _chunks.even_borders(self.size, LANES), work)
@@ -204,6 +210,9 @@ class RankOneSensing:
 
     def forward(self, X: Factors) -> Array:
         """Measurements of X, shape (m,)."""
+        if self._is_form(X):
+            u = self._form_products(_real_rows(X.left, self._left.dtype))
+            return np.sum(u * u, axis=1)
         out = np.empty(self.size, self._measured_type(X.dtype))
 
         def lane(lo: int, hi: int) -> None:
@@ -213,12 +222,72 @@ class RankOneSensing:
         self._lanes(lane, X.rank)
         return out
 
+    def _is_form(self, *points: Factors) -> bool:
+        """Whether kernels for quadratic forms will do: one factor, complex only if vectors are."""
+        return self.symmetric and all(
+            X.symmetric and (X.dtype.kind == self._left.dtype.kind) for X in points
+        )
+
+    @cached_property
+    def _real(self) -> Array:
+        """The vectors with real and imaginary parts in turn."""
+        return self._left.view(self._left.real.dtype)
+
+    def _form_products(self, x: Array) -> Array:
+        out = np.empty((self.size, len(x)), x.dtype)
+        cuts = _chunks.even_borders(self.size, LANES)
+        _chunks.run(
+            quadratic.form_products, cuts, float(self._real.size * len(x)), self._real, x, out
+        )
+        return out
+
+    def _form_sums(
+        self, x: Array, d: Array, data: Array, code: int, parameter: float
+    ) -> tuple[float, Array]:
+        """Sum of the losses, and gradient in the factor that `x` came from."""
+
+        def lane(lo: int, hi: int) -> tuple[float, Array]:
+            out = np.zeros_like(x)
+            total = quadratic.form_sums(lo, hi, self._real, x, d, data, code, parameter, out)
+            return float(total), out
+
+        cuts = _chunks.even_borders(self.size, LANES)
+        parts = _chunks.run(lane, cuts, float(2 * self._real.size * len(x)))
+        total = _sum([part[1] for part in parts])
+        return float(sum(part[0] for part in parts)), self._from_real_rows(total)
+
+    def _from_real_rows(self, rows: Array) -> Array:
+        if self._left.dtype.kind != "c":
+            return np.ascontiguousarray(rows.T)
+        pairs = rows.view(np.result_type(rows.dtype, np.complex64))
+        return np.ascontiguousarray((pairs[0::2] + 1j * pairs[1::2]).T)
+
     def _adjoint(self, z: Array, factor: Array, outer: Array, inner: Array) -> Array:
         """``sum_i z_i outer_i (inner_i^H factor)``."""
         weights = z.real if self.symmetric else z
         precision = np.result_type(weights, factor).type(0).real.dtype
         kind = np.result_type(weights, factor, outer, inner).kind
         dtype = np.result_type(precision, np.complex64) if kind == "c" else precision
+
+        if self.symmetric and self.size and factor.dtype.kind == self._left.dtype.kind:
+            x = _real_rows(factor, self._left.dtype)
+            scale = weights[:, None].astype(x.dtype, copy=False)
+            count = max(4, BLOCK_BYTES // (self._real.itemsize * self._real.shape[1]) // 4 * 4)
+
+            def combine(lo: int, hi: int) -> Array:
+                total = np.zeros_like(x)
+                u = np.empty((min(count, hi - lo), len(x)), x.dtype)
+                for start in range(lo, hi, count):
+                    block = self._real[start : min(start + count, hi)]
+                    k = len(block)
+                    quadratic.form_products(0, k, block, x, u)
+                    u[:k] *= scale[start : start + k]
+                    quadratic.form_combination(0, k, block, u, total)
+                return total
+
+            cuts = _chunks.even_borders(self.size, LANES)
+            parts = _chunks.run(combine, cuts, float(self._real.size * len(x)))
+            return self._from_real_rows(_sum(parts))
 
         def lane(lo: int, hi: int) -> Array:
             total = np.zeros((outer.shape[1], factor.shape[1]), dtype)
@@ -249,6 +318,14 @@ class RankOneSensing:
         """Loss and both slopes; each block of vectors is read once."""
         data = prepared.real if self.symmetric else prepared
         single = self.symmetric and X.symmetric
+        code = getattr(loss, "code", None)
+        if code is not None and self.size and self._is_form(X):
+            x = _real_rows(X.left, self._left.dtype)
+            parameter = float(loss.parameter)  # type: ignore[attr-defined]
+            value, gradient = self._form_sums(
+                x, x[:0], data.astype(x.dtype, copy=False), code, parameter
+            )
+            return value, gradient, None
         precision = np.zeros(0, np.result_type(X.dtype, data.dtype)).real.dtype
         is_complex = "c" in (self.dtype.kind, X.dtype.kind, data.dtype.kind)
         dtype = np.result_type(precision, np.complex64) if is_complex else precision
@@ -273,6 +350,11 @@ class RankOneSensing:
 
     def normal_product(self, X: Factors, D: Factors) -> tuple[Array, Array]:
         """``A*(t) R`` and ``A*(t)^H L`` with ``t = A(dL R^H + L dR^H)``, in one pass."""
+        if self.size and self._is_form(X, D):
+            x, d = (_real_rows(Y.left, self._left.dtype) for Y in (X, D))
+            zero = np.zeros(self.size, x.dtype)
+            _, image = self._form_sums(x, d, zero, Squared.code, 0.0)
+            return image, image
         single = self.symmetric and X.symmetric and D.symmetric
         dtype = np.result_type(X.dtype, D.dtype, self._measured_type(X.dtype))
         dtype = np.result_type(dtype, np.complex64) if self.dtype.kind == "c" else dtype
@@ -309,6 +391,12 @@ class RankOneSensing:
 
     def line_sums(self, X: Factors, D: Factors, prepared: Array) -> Array:
         """Inner products of e, a1 and a2 in one pass: the squared loss along ``X + t D``."""
+        if self._is_form(X, D):
+            x, d = (_real_rows(Y.left, self._left.dtype) for Y in (X, D))
+            u = self._form_products(np.vstack([x, d]))
+            u, du = u[:, : len(x)], u[:, len(x) :]
+            measured = np.sum(u * u, axis=1) - prepared.real
+            return _products_of(measured, 2 * np.sum(u * du, axis=1), np.sum(du * du, axis=1))
 
         def lane(lo: int, hi: int) -> Array:
             total = np.zeros(6)
@@ -374,6 +462,23 @@ def _vectors(value: Any, name: str) -> Array:
     if not np.isfinite(array).all():
         raise InvalidInputError(f"{name} hold NaN or infinite values")
     return np.ascontiguousarray(array)
+
+
+def _real_rows(factor: Array, kind: np.dtype[Any]) -> Array:
+    """Rows x with ``a^H F`` made of the real products of a with them; see `kernels.quadratic`."""
+    columns = np.ascontiguousarray(factor.T)
+    if kind.kind != "c":
+        return columns
+    # conj(a) f has the real part <a, f> and the imaginary part <a, -i f> of real vectors.
+    both = np.stack([columns, -1j * columns], axis=1).astype(columns.dtype, copy=False)
+    return both.reshape(2 * len(columns), -1).view(columns.real.dtype)
+
+
+def _products_of(*parts: Array) -> Array:
+    """Real inner products of each pair, the sums that `line_sums` gives."""
+    pairs = [(a, b) for a in range(len(parts)) for b in range(a, len(parts))]
+    # Not vdot: its summation order changes with the number of BLAS threads.
+    return np.array([np.sum((parts[a].conj() * parts[b]).real, dtype=float) for a, b in pairs])
 
 
 def _products(vectors: Array, factor: Array) -> Array:

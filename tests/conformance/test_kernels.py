@@ -12,6 +12,7 @@ from lowrank_la.kernels import (
     _jit,
     dense,
     entries,
+    quadratic,
     reference,
     robust,
     rows,
@@ -129,6 +130,34 @@ def test_dense_in_one_pass(kind, m, code):
     for a, b in zip(*found, strict=True):
         agree(np.asarray(a), np.asarray(b), kind)
     assert found[0][1][0] == found[0][1][-1] == 0
+
+
+@needs_jit
+@pytest.mark.parametrize("kind", [np.float64, np.float32])
+@pytest.mark.parametrize(("lo", "hi"), [(0, 9), (2, 8), (3, 4)])
+@pytest.mark.parametrize("rank", [1, 2, 3])
+def test_quadratic_forms(kind, lo, hi, rank):
+    """Vectors that fill up the last four count once."""
+    rng = np.random.default_rng(0)
+    vectors, y = draw(rng, (9, 20), kind), draw(rng, 9, kind)
+    x, d, weights = (draw(rng, shape, kind) for shape in ((rank, 20), (rank, 20), (9, rank)))
+    for name, start, args in (
+        ("form_products", np.zeros((9, rank), kind), (vectors, x)),
+        ("form_combination", np.ones((rank, 20), kind), (vectors, weights)),
+    ):
+        outs = start.copy(), start.copy()
+        for module, out in zip((quadratic, reference), outs, strict=True):
+            getattr(module, name)(lo, hi, *args, out)
+        agree(*outs, kind)
+    for moved in (x[:0], d):
+        for code in (0, 1, 2):
+            found = []
+            for module in (quadratic, reference):
+                out = np.ones((rank, 20), kind)
+                total = module.form_sums(lo, hi, vectors, x, moved, y, code, 2.0, out)
+                found.append((total, out))
+            for a, b in zip(*found, strict=True):
+                agree(np.asarray(a), np.asarray(b), kind)
 
 
 @needs_jit
@@ -418,7 +447,7 @@ def test_nan_passes_the_threshold():
 
 
 def test_every_kernel_has_a_twin_of_the_same_signature():
-    for module in (entries, robust, rows, dense, selection, sketched, tangent):
+    for module in (entries, robust, rows, dense, quadratic, selection, sketched, tangent):
         for name, value in vars(module).items():
             if name.startswith("_") or getattr(value, "__module__", "") != module.__name__:
                 continue
@@ -440,7 +469,7 @@ def test_nan_is_not_lost():
 
 
 def test_warmup_counts_kernels():
-    assert warmup(["float64", "float32"]) == 70 if _jit.enabled() else 36
+    assert warmup(["float64", "float32"]) == 76 if _jit.enabled() else 44
 
 
 def test_borders_depend_on_the_data_alone():

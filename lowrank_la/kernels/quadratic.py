@@ -1,0 +1,182 @@
+"""Kernels over vectors whose quadratic forms are measured, four vectors at a time.
+
+All numbers are real: a complex vector is one of twice the length, and its product with a complex
+factor two real products. A row of x or of d is a column of a factor in that form.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ._codes import ABSOLUTE, HUBER, SQUARED
+from ._jit import inline, kernel
+
+
+# As in the kernels over entries: the cache does not see edits of functions in another file.
+@inline
+def _value(code: int, parameter: float, residual: Any) -> float:
+    size = abs(residual)
+    if code == SQUARED or (code == HUBER and size <= parameter):
+        return 0.5 * size * size
+    if code == ABSOLUTE:
+        return size
+    return parameter * (size - 0.5 * parameter)
+
+
+@inline
+def _slope(code: int, parameter: float, residual: Any) -> Any:
+    if code == SQUARED:
+        return residual
+    size = abs(residual)
+    if code == HUBER and size <= parameter:
+        return residual
+    if size == 0.0:
+        return residual
+    if code == ABSOLUTE:
+        return residual * type(residual)(1.0 / size)
+    return residual * type(residual)(parameter / size)
+
+
+@inline
+def _products(a0, a1, a2, a3, v, w):  # type: ignore[no-untyped-def]
+    """Inner products of four vectors with v and w; each is read once."""
+    s0 = v[0] * 0
+    s1 = s0
+    s2 = s0
+    s3 = s0
+    t0 = s0
+    t1 = s0
+    t2 = s0
+    t3 = s0
+    for k in range(v.size):
+        s0 += a0[k] * v[k]
+        s1 += a1[k] * v[k]
+        s2 += a2[k] * v[k]
+        s3 += a3[k] * v[k]
+        t0 += a0[k] * w[k]
+        t1 += a1[k] * w[k]
+        t2 += a2[k] * w[k]
+        t3 += a3[k] * w[k]
+    return s0, s1, s2, s3, t0, t1, t2, t3
+
+
+@inline
+def _combine(a0, a1, a2, a3, c0, c1, c2, c3, o):  # type: ignore[no-untyped-def]
+    for k in range(o.size):
+        o[k] += (c0 * a0[k] + c1 * a1[k]) + (c2 * a2[k] + c3 * a3[k])
+
+
+@kernel
+def form_products(lo, hi, vectors, x, out):  # type: ignore[no-untyped-def]
+    """out[i, q] = <vectors[i], x[q]> for rows lo..hi-1."""
+    rank = x.shape[0]
+    for i in range(lo, hi, 4):
+        # The last vectors may come twice.
+        i1 = min(i + 1, hi - 1)
+        i2 = min(i + 2, hi - 1)
+        i3 = min(i + 3, hi - 1)
+        for q in range(0, rank, 2):
+            p = min(q + 1, rank - 1)
+            s0, s1, s2, s3, t0, t1, t2, t3 = _products(
+                vectors[i], vectors[i1], vectors[i2], vectors[i3], x[q], x[p]
+            )
+            out[i, q] = s0
+            out[i1, q] = s1
+            out[i2, q] = s2
+            out[i3, q] = s3
+            out[i, p] = t0
+            out[i1, p] = t1
+            out[i2, p] = t2
+            out[i3, p] = t3
+
+
+@kernel
+def form_combination(lo, hi, vectors, weights, out):  # type: ignore[no-untyped-def]
+    """out[q] += sum_i weights[i, q] vectors[i] over rows lo..hi-1."""
+    for i in range(lo, hi, 4):
+        i1 = min(i + 1, hi - 1)
+        i2 = min(i + 2, hi - 1)
+        i3 = min(i + 3, hi - 1)
+        for q in range(out.shape[0]):
+            zero = weights[i, q] * 0
+            c1 = weights[i1, q] if i + 1 < hi else zero
+            c2 = weights[i2, q] if i + 2 < hi else zero
+            c3 = weights[i3, q] if i + 3 < hi else zero
+            _combine(
+                vectors[i],
+                vectors[i1],
+                vectors[i2],
+                vectors[i3],
+                weights[i, q],
+                c1,
+                c2,
+                c3,
+                out[q],
+            )
+
+
+@kernel
+def form_sums(lo, hi, vectors, x, d, data, code, parameter, out):  # type: ignore[no-untyped-def]
+    """Losses and gradient of quadratic forms in one pass over the vectors.
+
+    With s = <vectors[i], x> and e_i = sum_q s_q^2 - data[i], adds sum_i slope(e_i) s_q vectors[i]
+    to out[q] and returns the sum of the losses of e_i. If d has rows, it is the linearised forms
+    instead: with t = <vectors[i], d> and e_i = 2 sum_q s_q t_q - data[i].
+    """
+    rank = x.shape[0]
+    linear = d.shape[0] > 0
+    s = np.empty((rank + 1, 4), x.dtype)
+    e = np.empty(4, x.dtype)
+    total = 0.0
+    for i in range(lo, hi, 4):
+        # The last vectors may come twice; they count once.
+        i1 = min(i + 1, hi - 1)
+        i2 = min(i + 2, hi - 1)
+        i3 = min(i + 3, hi - 1)
+        a0 = vectors[i]
+        a1 = vectors[i1]
+        a2 = vectors[i2]
+        a3 = vectors[i3]
+        e[:] = 0
+        if linear:
+            for q in range(rank):
+                s0, s1, s2, s3, t0, t1, t2, t3 = _products(a0, a1, a2, a3, x[q], d[q])
+                s[q, 0] = s0
+                s[q, 1] = s1
+                s[q, 2] = s2
+                s[q, 3] = s3
+                e[0] += s0 * (t0 + t0)
+                e[1] += s1 * (t1 + t1)
+                e[2] += s2 * (t2 + t2)
+                e[3] += s3 * (t3 + t3)
+        else:
+            for q in range(0, rank, 2):
+                p = min(q + 1, rank - 1)
+                s0, s1, s2, s3, t0, t1, t2, t3 = _products(a0, a1, a2, a3, x[q], x[p])
+                s[q, 0] = s0
+                s[q, 1] = s1
+                s[q, 2] = s2
+                s[q, 3] = s3
+                s[q + 1, 0] = t0
+                s[q + 1, 1] = t1
+                s[q + 1, 2] = t2
+                s[q + 1, 3] = t3
+            for q in range(rank):
+                for p in range(4):
+                    e[p] += s[q, p] * s[q, p]
+        for p in range(4):
+            if i + p < hi:
+                e[p] -= data[i + p]
+                total += _value(code, parameter, e[p])
+                e[p] = _slope(code, parameter, e[p])
+            else:
+                e[p] = 0
+        for q in range(rank):
+            c0 = e[0] * s[q, 0]
+            c1 = e[1] * s[q, 1]
+            c2 = e[2] * s[q, 2]
+            c3 = e[3] * s[q, 3]
+            _combine(a0, a1, a2, a3, c0, c1, c2, c3, out[q])
+    return total
