@@ -10,6 +10,7 @@ from ..factors import Factors
 from ..problem import Problem
 from ._drawn import near, small_random
 from ._one_sided import gram
+from ._path import rank_path
 from ._quadratic import weighted_spectral
 from ._robust import frobenius_estimate, medians, sign_spectral, thresholded, truncated
 from ._spectral import spectral, spectral_values
@@ -19,6 +20,7 @@ __all__ = [
     "gram",
     "medians",
     "near",
+    "rank_path",
     "sign_spectral",
     "small_random",
     "spectral",
@@ -37,6 +39,7 @@ STARTS = {
     "gram": gram,
     "medians": medians,
     "weighted_spectral": weighted_spectral,
+    "rank_path": rank_path,
 }
 # Those that take a scale.
 SCALED_STARTS = ("small_random", "sign_spectral")

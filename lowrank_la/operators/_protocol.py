@@ -267,7 +267,7 @@ def offers(operator: Any, ability: type) -> bool:
 
     On Python 3.11 `isinstance` costs as much as a pass over thousands of entries.
     """
-    return _offers(type(operator), ability)
+    return _offers(type(operator), ability)  # type: ignore[arg-type]
 
 
 def matrix_of(operator: MeasurementOperator, *, limit: int = 10**8) -> Any:

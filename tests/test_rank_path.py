@@ -1,0 +1,178 @@
+"""The ridged rank path: what its tries find, what its options do, and how it ends without."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import lowrank_la as ll
+from lowrank_la import initial, losses
+from lowrank_la.errors import IncompatibleError, InvalidInputError
+from lowrank_la.gauss_newton import Ladder, parse
+from lowrank_la.solvers import make_solver
+
+RANK, SIZE = 3, 60
+
+
+def near_limit(seed, *, cond=100.0, oversampling=2.5, **options):
+    """Few entries and a large condition number, where descent from a spectral start fails."""
+    share = oversampling * RANK * (2 * SIZE - RANK) / SIZE**2
+    return ll.problems.completion(
+        SIZE, RANK, cond=cond, sampling=share, least=2 * RANK, rng=seed, **options
+    )
+
+
+def error(result):
+    return result.trace["rel_error"][-1]
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_it_recovers_where_descent_does_not(seed):
+    instance = near_limit(seed)
+    result = ll.solve(instance, "rank_path")
+    assert result.status is ll.Status.CONVERGED
+    assert "to rounding" in result.reason
+    assert error(result) < 1e-10
+    assert result.parts["verdict"] == result.reason
+    descent = ll.solve(instance, "gauss_newton", max_iter=60)
+    assert error(descent) > 1e-3
+
+
+def test_columns_enter_one_by_one():
+    problem = near_limit(0).problem
+    ranks = [view.X.rank for view in ll.iterate(problem, "rank_path", rank=RANK)]
+    assert ranks[0] == 1
+    assert ranks[-1] == RANK
+    assert set(np.diff(ranks)) == {0, 1}
+
+
+def test_tries_follow_each_other():
+    result = ll.solve(near_limit(0), "rank_path", ladder=("ridge:0.5:0.1", "rank:0.1"), restarts=0)
+    assert "try 2 (rank:0.1:0.3)" in result.reason
+    assert result.parts["outcomes"].startswith("try 1 (ridge:0.5:0.1): residual")
+    assert result.parts["rung"] == "rank:0.1:0.3"
+
+
+@pytest.mark.parametrize("rung", ["rank:0", "ridge:0.5:0.7", "logdet:0.5:0.8"])
+def test_each_kind_of_try_recovers(rung):
+    instance = near_limit(1, cond=2.0, oversampling=3.5)
+    result = ll.solve(instance, "rank_path", ladder=rung, restarts=0)
+    assert f"try 1 ({rung}" in result.reason
+    assert error(result) < 1e-10
+
+
+def hopeless():
+    """Data that no matrix of this rank has: neither exact, nor noise around one."""
+    instance = near_limit(0)
+    data = np.random.default_rng(0).standard_normal(instance.problem.data.size)
+    return instance.problem.replace(data=data)
+
+
+def test_without_success_it_stalls_with_the_best():
+    result = ll.solve(hopeless(), "rank_path", rank=RANK, ladder=("rank:0", "rank:0.2"), restarts=1)
+    assert result.status is ll.Status.STALLED
+    assert "the best of 3 tries" in result.reason
+    assert result.parts["outcomes"].count("residual") == 3
+    assert result.factors.rank == RANK
+    assert result.factors.isfinite()
+
+
+def test_restarts_and_seed_draw_other_tries():
+    def tries(**options):
+        result = ll.solve(hopeless(), "rank_path", rank=RANK, ladder=("rank:0",), **options)
+        return [piece.split(":", 1)[1] for piece in result.parts["outcomes"].split("; ")]
+
+    none, two = tries(restarts=0), tries(restarts=2)
+    assert len(none) == 1
+    assert len(two) == 3
+    assert two[1] != two[2]
+    assert tries(restarts=2, seed=1)[1:] != two[1:]
+
+
+def test_noise_is_told_from_a_local_minimum():
+    instance = near_limit(0, cond=2.0, oversampling=4.0, noise=1e-4)
+    result = ll.solve(instance, "rank_path")
+    assert result.status is ll.Status.CONVERGED
+    assert "held out" in result.parts["verdict"]
+    fitted = ll.solve(instance.problem, "gauss_newton", start=instance.truth.factors)
+    gap = result.factors.distance(fitted.factors) / fitted.factors.norm()
+    assert gap < 1e-6
+
+
+def test_a_good_start_is_the_first_try(completion):
+    result = ll.solve(completion, "rank_path", start="spectral")
+    assert "the start fits the data" in result.reason
+    assert result.n_iter < 15
+
+
+def test_symmetric_entries():
+    rng = np.random.default_rng(0)
+    factor = rng.standard_normal((40, 2))
+    i, j = np.nonzero(rng.random((40, 40)) < 0.3)
+    values = np.einsum("kq,kq->k", factor[i], factor[j])
+    problem = ll.observed(i, j, values, (40, 40)).replace(symmetric=True)
+    result = ll.solve(problem, "rank_path", rank=2)
+    assert result.converged
+    truth = factor @ factor.T
+    assert np.linalg.norm(result.factors.to_dense() - truth) < 1e-9 * np.linalg.norm(truth)
+
+
+@pytest.mark.parametrize("name", ["altmin", "scaledgd"])
+def test_as_a_start(name):
+    instance = near_limit(2)
+    result = ll.solve(instance, name, start="rank_path", max_iter=3)
+    assert result.trace["rel_error"][0] < 1e-9
+    assert error(result) < 1e-9
+
+
+def test_as_a_start_it_takes_other_losses_but_not_outliers(robust_sensing):
+    instance = near_limit(2)
+    smooth = instance.problem.replace(loss=losses.Huber(1.0))
+    assert instance.truth.relative_error(initial.rank_path(smooth, RANK)) < 1e-9
+    with pytest.raises(IncompatibleError, match="outliers"):
+        initial.rank_path(robust_sensing.problem, 2)
+
+
+@pytest.mark.parametrize(
+    "text", ["rank", "rank:-1", "rank:x", "ridge:0", "cone:1", "rank:1:1", "rank:1:0.5:2", 3]
+)
+def test_bad_rungs_are_refused(text):
+    with pytest.raises(InvalidInputError, match="a rung is"):
+        parse(text)
+    with pytest.raises(InvalidInputError, match="a rung is"):
+        make_solver("rank_path", {"ladder": (text,)})
+
+
+def test_bad_options_are_refused():
+    with pytest.raises(InvalidInputError, match="restarts"):
+        make_solver("rank_path", {"restarts": -1})
+    with pytest.raises(InvalidInputError, match="seed"):
+        make_solver("rank_path", {"seed": -1})
+
+
+@pytest.mark.parametrize(
+    ("spread", "second"), [(0.9, "rank:0.3:0.6"), (0.2, "rank:0:0.3"), (0.01, "rank:0:0.3")]
+)
+def test_the_ladder_suits_the_spectrum(spread, second, completion):
+    path = Ladder(rank=2)
+    state = path.begin(completion.problem, initial.small_random(completion.problem, 2))
+    assert str(path.rung(state)) == "rank:0.1:0.3"
+    state.rung, state.spread = 1, spread
+    assert str(path.rung(state)) == second
+    state.rung = 100
+    assert path.rung(state) is None
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("cond", [1.0, 10.0, 1000.0])
+def test_close_to_the_information_limit(cond):
+    """Half as many entries again as unknowns; descent from a spectral start has none of these."""
+    n, r = 200, 4
+    share = 1.5 * r * (2 * n - r) / n**2
+    for seed in range(3):
+        instance = ll.problems.completion(n, r, cond=cond, sampling=share, least=r + 3, rng=seed)
+        result = ll.solve(instance, "rank_path")
+        assert "to rounding" in result.reason
+        truth = instance.problem.operator.forward(instance.truth.factors)
+        found = instance.problem.operator.forward(result.factors)
+        assert np.linalg.norm(found - truth) < 1e-10 * np.linalg.norm(truth)
