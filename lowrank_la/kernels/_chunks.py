@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-# Below this many multiply-adds a fan-out (about 50 microseconds) costs more than it gains.
-SERIAL_WORK = 1 << 20
+# Below this many multiply-adds, 0.3 milliseconds, a fan-out of about 50 microseconds does not pay.
+SERIAL_WORK = 1 << 21
 ENTRIES_PER_CHUNK = 1 << 15
 MAX_CHUNKS = 64
 

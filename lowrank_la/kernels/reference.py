@@ -525,3 +525,15 @@ def thresholded_products(
     row_hits[lo:hi] = np.count_nonzero(above, axis=1)
     column_hits += np.count_nonzero(above, axis=0)
     return float(np.sum(kept.astype(float) ** 2))
+
+
+def wide_normal_blocks(
+    lo: int,
+    hi: int,
+    size: tuple[int, ...],
+    other: Array,
+    indptr: Array,
+    cols: Array,
+    out: Array,
+) -> None:
+    normal_blocks(lo, hi, other[:, : out.shape[1]], indptr, cols, out)

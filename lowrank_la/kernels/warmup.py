@@ -101,10 +101,12 @@ def _wide(dtype: Any, indptr: Any, indices: Any, data: Any, out: Any) -> int:
         if kernel is not None:
             other = wide.padded(product)
             kernel(0, 2, *size, other, indptr, indices, data, ridge, product)
-            count += 1
-    for blocks in (1, 2):
-        product = np.ones((2, 8 * blocks), dtype)
-        lanes = wide.lanes_of(8 * blocks, dtype)
+            blocks = np.empty((2, rank, rank), dtype)
+            wide.wide_normal_blocks(0, 2, size[0], other, indptr, indices, blocks)
+            count += 2
+    for width in (8, 16):
+        product = np.ones((2, width), dtype)
+        lanes = wide.lanes_of(width, dtype)
         if lanes is not None:
             pair = wide.padded(product, product)
             wide.wide_products(0, 2, lanes, product, product, indptr, indices, out)

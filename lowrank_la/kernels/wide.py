@@ -72,6 +72,12 @@ def solver_of(rank: int, dtype: Any) -> tuple[Any, tuple[Any, ...]] | None:
     return wide_ridge_rows, ((0,) * min(size for size in TRIANGLE if size >= rank),)
 
 
+def blocks_of(rank: int, dtype: Any) -> tuple[int, ...] | None:
+    """What `wide_normal_blocks` takes as `size` for this rank, or None."""
+    found = solver_of(rank, dtype)
+    return found[1][0] if found is not None and found[1] else None
+
+
 def padded(*matrices: Array) -> Array:
     """Matrices of one shape side by side, each padded with zeros to whole blocks."""
     n, rank = matrices[0].shape
@@ -323,6 +329,27 @@ def wide_ridge_rows(lo, hi, size, other, indptr, cols, data, ridge, out):  # typ
         for k in range(count):
             for a in range(rank):
                 out[first + k, a] = systems[rhs + a, k]
+
+
+@uses_vectors
+@kernel
+def wide_normal_blocks(lo, hi, size, other, indptr, cols, out):  # type: ignore[no-untyped-def]
+    """out[i] = sum of v v^T over the stored entries p of row i, with v = other[cols[p]].
+
+    `size` as in `wide_ridge_rows`.
+    """
+    rank = out.shape[1]
+    systems = np.zeros((len(size) * (len(size) + 1) // 2 + len(size), BLOCK), other.dtype)
+    for i in range(lo, hi):
+        sums = triangle(other, size)
+        for p in range(indptr[i], indptr[i + 1]):
+            sums = add_outer(sums, size, other, at(cols, p), 0.0)
+        put_triangle(sums, size, systems, 0)
+        for a in range(rank):
+            start = a * (a + 1) // 2
+            for b in range(a + 1):
+                out[i, a, b] = systems[start + b, 0]
+                out[i, b, a] = systems[start + b, 0]
 
 
 @uses_vectors

@@ -410,8 +410,13 @@ class EntrySampling:
         fixed = np.ascontiguousarray(fixed)
         rank = fixed.shape[1]
         out = np.empty((layout.indptr.size - 1, rank, rank), fixed.dtype)
-        args = (fixed, layout.indptr, layout.indices, out)
-        layout.run(tangent.normal_blocks, rank * rank, *args)
+        size = wide.blocks_of(rank, fixed.dtype)
+        args = (layout.indptr, layout.indices, out)
+        if size is None:
+            layout.run(tangent.normal_blocks, rank * rank, fixed, *args)
+        else:
+            other = wide.padded(fixed)
+            layout.run(wide.wide_normal_blocks, rank * rank // 4, size, other, *args)
         return out
 
     def normal_solve(

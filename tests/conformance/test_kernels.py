@@ -469,7 +469,7 @@ def test_nan_is_not_lost():
 
 
 def test_warmup_counts_kernels():
-    assert warmup(["float64", "float32"]) == 76 if _jit.enabled() else 44
+    assert warmup(["float64", "float32"]) == 88 if _jit.enabled() else 44
 
 
 def test_borders_depend_on_the_data_alone():

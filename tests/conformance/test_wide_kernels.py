@@ -109,6 +109,18 @@ def test_ridge_rows(kind, rank):
     assert (outs[0][3] == 0).all()
 
 
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("rank", [1, 5, 10])
+def test_normal_blocks(kind, rank):
+    s = setting(kind, rank)
+    size = wide.blocks_of(rank, np.dtype(kind))
+    outs = [np.full((s["n1"], rank, rank), 7, kind) for _ in range(2)]
+    for module, out in zip((wide, reference), outs, strict=True):
+        module.wide_normal_blocks(1, 39, size, wide.padded(s["R"]), *s["layout"], out)
+    agree(*outs, kind)
+    assert wide.blocks_of(20, np.dtype(kind)) is None
+
+
 @pytest.mark.parametrize("rank", [10, 20])
 def test_what_a_row_does_not_determine_is_zero(rank):
     """Rows with fewer entries than the rank fit them, with some coefficients zero."""
@@ -173,6 +185,7 @@ def test_the_operator_gives_what_plain_kernels_give(monkeypatch, kind, rank):
             operator.row_solve(prepared, X.left, 0.1, side="right"),
             *operator.normal_product(X, D),
             operator.line_sums(X, D, prepared),
+            operator.normal_blocks(X.right, side="left"),
         ]
 
     fast = all_of_them()
