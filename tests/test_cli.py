@@ -625,7 +625,8 @@ def test_warmup(cli):
 
 def test_warmup_of_all_types(cli):
     one, four = cli("warmup", "--json").json, cli("warmup", "--all-types", "--json").json
-    assert four["kernels"] == 4 * one["kernels"]
+    # Those with explicit vectors are for the two real types.
+    assert 2 * one["kernels"] < four["kernels"] <= 4 * one["kernels"]
 
 
 def test_help_of_every_command(cli):
