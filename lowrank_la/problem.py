@@ -285,7 +285,8 @@ def _whitened_norm_squared(gradient: Array, gram: Array) -> float:
     values, vectors = np.linalg.eigh(gram)
     kept = values > np.finfo(values.dtype).eps * values.size * values[-1]
     turned = gradient @ vectors[:, kept]
-    return float(np.sum(np.abs(turned) ** 2 / values[kept], dtype=float))
+    squares = np.einsum("ij,ij->j", turned.conj(), turned).real
+    return float(np.sum(squares / values[kept], dtype=float))
 
 
 @dataclass(frozen=True, eq=False)

@@ -144,7 +144,7 @@ class NonlinearCG(Solver):
     """
 
     preconditioner: str = "auto"
-    refresh: float = 0.1
+    refresh: float = 0.2
     state_type: ClassVar[type] = NonlinearCGState
 
     def __post_init__(self) -> None:
