@@ -44,9 +44,9 @@ NOISE, BORDER = 0.25, 0.25
 # than that; the threshold then falls once more, more slowly, down to this decay.
 CROWDED, QUIET, ONCE_MORE = 0.2, 0.03, 0.9
 # A measurement that has this share in its own fit stands alone; rows that go at once; and a
-# ratio of eigenvalues that is zero. Only where rows or columns keep fewer than so many times
+# ratio of pivots that is zero. Only where rows or columns keep fewer than so many times
 # what they need is this looked at, and only once the gradient is small.
-ALONE, BATCH, FLAT = 0.999, 64, 1e-5
+ALONE, BATCH, FLAT = 0.999, 64, 3e-3
 SCARCE, NEAR = 5.0, 1e-3
 # A gradient smaller than the residual by this factor means that the residual is to stay.
 STAYS = 30.0
@@ -359,14 +359,17 @@ def _leverage(i: Array, j: Array, n: int, basis: Array) -> float:
         block = np.zeros((hi - lo, int(counts.max(initial=1)), basis.shape[1]), basis.dtype)
         block[lines, np.arange(lines.size) - (starts[lo:hi] - starts[lo])[lines]] = v
         gram = block.conj().swapaxes(1, 2) @ block
-        values, vectors = np.linalg.eigh(gram)
-        seen = counts > 0
-        if not np.all(values[seen, 0] > FLAT * values[seen, -1]):
+        # Rows without any measurement are for others to judge.
+        gram[counts == 0] = np.eye(basis.shape[1])
+        try:
+            root = np.linalg.cholesky(gram)
+        except np.linalg.LinAlgError:
             return 1.0
-        turned = block @ (
-            vectors / np.sqrt(np.maximum(values, np.finfo(values.dtype).tiny))[:, None]
-        )
-        worst = max(worst, float(np.max(np.sum(np.abs(turned[seen]) ** 2, axis=2), initial=0.0)))
+        sizes = np.abs(np.diagonal(root, axis1=1, axis2=2))
+        if not np.all(sizes.min(axis=1) > FLAT * sizes.max(axis=1)):
+            return 1.0
+        turned = block @ np.linalg.inv(root).conj().swapaxes(1, 2)
+        worst = max(worst, float(np.max(np.sum(np.abs(turned) ** 2, axis=2), initial=0.0)))
     return worst
 
 
