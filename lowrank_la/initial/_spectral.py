@@ -11,6 +11,7 @@ from .._random import seed_of, stream
 from .._typing import Array
 from ..errors import InvalidInputError
 from ..factors import Factors
+from ..kernels.dense import row_products
 from ..problem import Problem
 from ._krylov import Product, block_size, leading_triplets
 
@@ -43,12 +44,15 @@ def backprojection(
     if not problem.symmetric and ROOM * block_size(k) <= min(n1, n2):
         begin = gaussian(generator, (n2, block_size(k)), dtype)
         return leading_triplets(*_products(problem), begin, k, accuracy)
+    whole = _whole(problem, data)
 
     def right(v: Array) -> Array:
-        return operator.adjoint_right(data, np.ascontiguousarray(v, dtype).reshape(n2, -1))
+        v = np.ascontiguousarray(v, dtype).reshape(n2, -1)
+        return whole[0](v) if whole else operator.adjoint_right(data, v)
 
     def left(u: Array) -> Array:
-        return operator.adjoint_left(data, np.ascontiguousarray(u, dtype).reshape(n1, -1))
+        u = np.ascontiguousarray(u, dtype).reshape(n1, -1)
+        return whole[1](u) if whole else operator.adjoint_left(data, u)
 
     if problem.symmetric:
         share = getattr(operator, "identity_share", None)
@@ -56,6 +60,8 @@ def backprojection(
 
         def hermitian(v: Array) -> Array:
             v = np.ascontiguousarray(v, dtype).reshape(n1, -1)
+            if getattr(operator, "symmetric", False):
+                return right(v) - shift * v
             return 0.5 * (right(v) + left(v)) - shift * v
 
         if k >= n1 - 1:
@@ -83,11 +89,34 @@ def backprojection(
     return u[:, order], s[order], vh[order].conj().T
 
 
+def _whole(problem: Problem, data: Array) -> tuple[Product, Product] | None:
+    """Products of ``A*(data)`` formed, where the operator says that it can be."""
+    operator: Any = problem.operator
+    if not hasattr(operator, "adjoint"):
+        return None
+    formed = operator.adjoint(data).astype(problem.dtype, copy=False)
+
+    def product(rows: Array) -> Product:
+        # BLAS would change the bits with the number of its threads.
+        def apply(v: Array) -> Array:
+            out = np.empty((v.shape[1], len(rows)), rows.dtype)
+            for x, image in zip(np.ascontiguousarray(v.T, rows.dtype), out, strict=True):
+                row_products(0, len(rows), rows, x, image)
+            return np.ascontiguousarray(out.T)
+
+        return apply
+
+    return product(np.ascontiguousarray(formed.conj())), product(np.ascontiguousarray(formed.T))
+
+
 def _products(problem: Problem) -> tuple[Product, Product]:
     """Products of ``A*(data) / isometry`` and of its conjugate transpose with blocks."""
     operator: Any = problem.operator
     kind = problem.data.real.dtype
     scale, dtype = kind.type(1.0 / operator.isometry), problem.dtype
+    whole = _whole(problem, scale * problem.data)
+    if whole is not None:
+        return whole
 
     def right(v: Array) -> Array:
         v = np.ascontiguousarray(v, dtype)

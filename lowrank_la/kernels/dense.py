@@ -213,19 +213,21 @@ def gram_rows(lo, hi, rows, out):  # type: ignore[no-untyped-def]
     Two rows against four at a time, in pieces that stay in cache.
     """
     n, m = rows.shape
-    piece = 512
-    for start in range(0, m, piece):
-        stop = min(start + piece, m)
+    piece, tile = 512, 48
+    for place in range(((m + piece - 1) // piece) * ((n - lo + tile - 1) // tile)):
+        start = place // ((n - lo + tile - 1) // tile) * piece
+        first = lo + place % ((n - lo + tile - 1) // tile) * tile
+        stop, last = min(start + piece, m), min(first + tile, n)
         a = lo
-        while a < hi:
+        while a < min(hi, last):
             x0 = rows[a, start:stop]
             x1 = rows[min(a + 1, hi - 1), start:stop]
-            b = a
-            while b < n:
+            b = max(a, first)
+            while b < last:
                 y0 = rows[b, start:stop]
-                y1 = rows[min(b + 1, n - 1), start:stop]
-                y2 = rows[min(b + 2, n - 1), start:stop]
-                y3 = rows[min(b + 3, n - 1), start:stop]
+                y1 = rows[min(b + 1, last - 1), start:stop]
+                y2 = rows[min(b + 2, last - 1), start:stop]
+                y3 = rows[min(b + 3, last - 1), start:stop]
                 s00 = x0[0] * 0
                 s01 = s00
                 s02 = s00
@@ -244,19 +246,19 @@ def gram_rows(lo, hi, rows, out):  # type: ignore[no-untyped-def]
                     s12 += x1[k] * y2[k]
                     s13 += x1[k] * y3[k]
                 out[a, b] += s00
-                if b + 1 < n:
+                if b + 1 < last:
                     out[a, b + 1] += s01
-                if b + 2 < n:
+                if b + 2 < last:
                     out[a, b + 2] += s02
-                if b + 3 < n:
+                if b + 3 < last:
                     out[a, b + 3] += s03
                 if a + 1 < hi:
                     out[a + 1, b] += s10
-                    if b + 1 < n:
+                    if b + 1 < last:
                         out[a + 1, b + 1] += s11
-                    if b + 2 < n:
+                    if b + 2 < last:
                         out[a + 1, b + 2] += s12
-                    if b + 3 < n:
+                    if b + 3 < last:
                         out[a + 1, b + 3] += s13
                 b += 4
             a += 2

@@ -200,7 +200,8 @@ class GaussianSensing:
             np.result_type(precision, np.complex64) if self._matrix.dtype.kind == "c" else x.dtype
         )
 
-    def _adjoint(self, z: Array) -> Array:
+    def adjoint(self, z: Array) -> Array:
+        """``A*(z)``, shape (n1, n2): as large as one measurement matrix, in one pass."""
         # Symmetric operators have real measurement functionals.
         weights = z.real if self.symmetric else z
         dtype = np.result_type(weights, self._measured_type(weights))
@@ -214,11 +215,11 @@ class GaussianSensing:
 
     def adjoint_right(self, z: Array, R: Array) -> Array:
         """``A*(z) @ R``, shape (n1, r)."""
-        return self._adjoint(z) @ R
+        return self.adjoint(z) @ R
 
     def adjoint_left(self, z: Array, L: Array) -> Array:
         """``A*(z)^H @ L``, shape (n2, r)."""
-        return self._adjoint(z).conj().T @ L
+        return self.adjoint(z).conj().T @ L
 
     def prepare(self, data: Array) -> Array:
         """The data as they are."""

@@ -24,8 +24,8 @@ INNER = ("auto", "direct", "iterative")
 # Measurements, in degrees of freedom, that must be fitted before the fit counts as evidence: a
 # matrix of the rank searched for can always be made to fit as many as it has parameters.
 EVIDENCE = 1.25
-# Times that a step may be halved.
-HALVINGS = 12
+# Times that a step may be halved, and the rise of the loss, in rounding units, that is none.
+HALVINGS, ROUNDING = 12, 16.0
 
 
 @dataclass
@@ -200,7 +200,8 @@ class Reweighted(Solver):
         weights = threshold / np.maximum(size, size.dtype.type(threshold))
         D = self._direction(problem, X, residual, weights)
         smooth = _smoothed(problem, threshold)
-        least = smooth.loss.value(residual)
+        # Near a minimum steps lower the loss by less than its rounding error.
+        least = smooth.loss.value(residual) * (1 + ROUNDING * float(np.finfo(size.dtype).eps))
         t, trial, at = 1.0, X, state.at
         for _ in range(HALVINGS):
             point = _along(X, D, t)
