@@ -140,7 +140,9 @@ class AltProj(Solver):
         The beta of the paper, for its schedule only; None is ``1 / (2 (n1 n2)^{1/4})``.
     soft : bool
         Clip the residuals to the threshold instead of setting aside what exceeds it. Better
-        where the matrix is only nearly of low rank; slower where it is exactly so.
+        where there is no gap between noise and outliers, as in video; slower where the matrix
+        is exactly of low rank. The threshold then tends to zero, so that the share above it is
+        not that of outliers, and a run on noisy data ends by `max_iter`.
 
     Model
     -----
