@@ -37,8 +37,9 @@ HELD_OUT, PREDICTS = 0.05, 0.5
 # With so many times as many measurements as unknowns, tries that end with the same residual,
 # up to this share of it, are taken to have found the same matrix, and noise.
 PLENTY, AGREES = 2.0, 0.02
-# Singular values of the residual, last to first, of spectra that count as flat and as steep.
-FLAT, STEEP = 0.5, 0.05
+# Leading singular values of the residual as columns enter: of flat spectra the second is more
+# than this share of the first, of steep ones the last is less than that.
+FLAT, STEEP = 0.78, 0.01
 KINDS = ("rank", "ridge", "logdet")
 
 
@@ -126,8 +127,9 @@ class PathState:
         What is annealed.
     top : float
         Its first value.
-    spread : float
-        Last over first singular value of the residual, as the first rung saw them; NaN before.
+    second, spread : float
+        Second and last over first singular value of the residual, as the columns of the first
+        rung entered along them; NaN before.
     value, left_gradient, right_gradient
         Objective with the ridge, and its gradient.
     forcing, length, move, slow, count, since
@@ -155,6 +157,7 @@ class PathState:
     weights: Array
     level: float
     top: float
+    second: float
     spread: float
     value: float
     left_gradient: Array
@@ -236,14 +239,14 @@ class Ladder:
         if self.rungs is not None:
             listed = self.rungs
         else:
-            flat, steep = state.spread > FLAT, state.spread < STEEP
+            flat, steep = state.second > FLAT, state.spread < STEEP
             listed = (FIRST, *LADDERS["flat" if flat else "steep" if steep else "mixed"])
         if state.rung < len(listed):
             return parse(listed[state.rung])
         extra = state.rung - len(listed)
         if extra < self.restarts:
             # Restarts keep to the ridges that suit the spectrum.
-            low, high = (0.12, 0.35) if state.spread > FLAT else (0.04, 0.2)
+            low, high = (0.12, 0.35) if state.second > FLAT else (0.04, 0.2)
             if state.spread < STEEP:
                 low, high = 1e-4, 0.02
             draw = stream(self.seed, f"restart {extra}").random(2)
@@ -266,6 +269,7 @@ class Ladder:
             weights=np.zeros(start.rank, real),
             level=0.0,
             top=0.0,
+            second=float("nan"),
             spread=float("nan"),
             value=at.value,
             left_gradient=at.left,
@@ -392,7 +396,7 @@ class Ladder:
         alone = replace(self, rungs=(rung.partition("#")[0],), restarts=0, judge=False)
         zero = Factors(0.0 * state.left, 0.0 * state.X.right)
         other = alone.begin(rest, Factors(zero.left, zero.left) if problem.symmetric else zero)
-        while other.rung == 0 and other.phase != "found":
+        while other.phase not in ("found", "exhausted"):
             alone.advance(rest, other)
         return error_on(test, data, other.X)
 
@@ -436,7 +440,9 @@ class Ladder:
         u, v = best_pair(problem, X, u, u if problem.symmetric else v)
         if X is not None:
             u, v = np.hstack([X.left, u]), np.hstack([X.right, v])
-        if rung.strength and k + 1 == self.rank and np.isnan(state.spread):
+        if k == 1 and np.isnan(state.second):
+            state.second = float(values[0]) / state.top
+        if k + 1 == self.rank and np.isnan(state.spread):
             state.spread = float(values[0]) / state.top
         state.level = rung.strength * float(values[0])
         self._weigh(problem, state, Factors(u, u) if problem.symmetric else Factors(u, v), rung)
