@@ -70,3 +70,67 @@ class Odd:
 def test_a_loss_that_nobody_takes(completion):
     with pytest.raises(IncompatibleError, match="auto knows no solver for the loss"):
         ll.solve(completion.problem.replace(loss=Odd()), rank=2)
+
+
+def hard(oversampling, cond, seed=0, **more):
+    return ll.problems.completion(
+        (120, 120),
+        4,
+        cond=cond,
+        spectrum="geometric",
+        factors="gaussian",
+        least=5,
+        oversampling=oversampling,
+        rng=seed,
+        **more,
+    )
+
+
+def test_a_slow_descent_gives_way_to_the_rank_path():
+    result = ll.solve(hard(2.0, 300))
+    assert "altmin would take" in result.why
+    assert result.parts["solver"] == "rank_path"
+    assert result.converged
+    assert result.trace["rel_error"][-1] < 1e-8
+
+
+def test_near_the_limit_it_begins_with_the_rank_path():
+    result = ll.solve(hard(1.4, 20))
+    assert result.why.startswith("1.4 entries per degree of freedom; rank_path")
+    assert result.trace["rel_error"][-1] < 1e-8
+
+
+def test_a_given_start_is_where_it_begins():
+    instance = hard(1.4, 20)
+    start = ll.initial.near(instance, distance=1e-3, rng=0)
+    result = ll.solve(instance, start=start)
+    assert result.trace["rel_error"][0] == pytest.approx(1e-3, rel=0.2)
+    assert result.parts["solver"] == "altmin"
+    assert result.trace["rel_error"][-1] < 1e-8
+
+
+def test_noise_is_no_failure():
+    result = ll.solve(hard(4.0, 2, noise=1e-5))
+    assert result.converged
+    assert result.parts["solver"] == "altmin"
+
+
+def test_a_plan_under_way_is_saved_whole(tmp_path):
+    """Also after the first method was given up."""
+    instance = hard(2.0, 300)
+    whole = ll.solve(instance, max_iter=60, tol=0.0)
+    part = ll.solve(instance, max_iter=45, tol=0.0)
+    assert part.state.current == whole.state.current == 1
+    part.save(tmp_path / "part.npz")
+    rest = ll.solve(instance, start=ll.load(tmp_path / "part.npz"), max_iter=60, tol=0.0)
+    np.testing.assert_array_equal(rest.factors.left, whole.factors.left)
+    assert rest.why == whole.why
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("cond", [1, 10, 1000])
+@pytest.mark.parametrize("oversampling", [1.5, 2, 3, 5])
+def test_it_never_fails_where_another_succeeds(oversampling, cond):
+    for seed in range(3):
+        result = ll.solve(hard(oversampling, cond, seed))
+        assert result.trace["rel_error"][-1] < 1e-8, result

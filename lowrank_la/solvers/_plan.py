@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,14 @@ from ..factors import Factors
 from ..losses import Squared
 from ..problem import Problem
 from ._registry import registry
+
+# Entries per degree of freedom from which on descent from the spectral start often works, and
+# from which on it works for flat spectra.
+PLENTY, ENOUGH = 1.8, 1.3
+# And from which on a point of rest is the solution, and its residual noise.
+SAFE = 3.0
+# Ratio of the largest to the smallest singular value that counts as flat.
+FLAT = 1.35
 
 
 @dataclass(frozen=True)
@@ -31,6 +39,8 @@ class Attempt:
         Whether it is given up when it is slow or ends away from the data, and the next tried.
     patience, limit : int
         Iterations before it is judged, and iterations in all that it may be expected to take.
+    noisy : bool
+        Whether a residual that stays where the gradient vanishes is taken for noise.
     """
 
     solver: str
@@ -38,8 +48,9 @@ class Attempt:
     options: dict[str, Any] = field(default_factory=dict)
     start: str = "spectral"
     guarded: bool = False
-    patience: int = 30
-    limit: int = 80
+    patience: int = 10
+    limit: int = 100
+    noisy: bool = False
 
 
 @dataclass(frozen=True)
@@ -50,15 +61,12 @@ class Facts:
     ----------
     oversampling : float
         Measurements over degrees of freedom.
-    visibility : float
-        The smallest of the singular values looked for, over the size at which it would vanish
-        in the sampling noise of the back-projected data. Below 1 the spectral start misses it.
     condition : float
-        Estimated condition number of the matrix, infinite where its end cannot be seen.
+        Condition number of the matrix as the spectral start shows it: sampling noise raises
+        small singular values, so that it is right where it is small and too small elsewhere.
     """
 
     oversampling: float
-    visibility: float
     condition: float
 
 
@@ -68,35 +76,38 @@ def measure(problem: Problem, start: Factors) -> Facts:
     Measurements that sample a matrix X add to it, back-projected, about independent noise of
     variance ``sigma^2 = |X|_F^2 (1 - p) / m`` an entry, p the share of X that is seen. A singular
     value s of X then shows as ``sqrt((s^2 + sigma^2 n1)(s^2 + sigma^2 n2)) / s``, and not at all
-    below ``sigma (n1 n2)^(1/4)`` (Benaych-Georges and Nadakuditi 2012).
+    below ``sigma (n1 n2)^(1/4)`` (Benaych-Georges and Nadakuditi 2012); this is undone here.
     """
     n1, n2 = problem.shape
     oversampling = problem.informative / problem.degrees_of_freedom(start.rank)
     energy = float(np.vdot(problem.data, problem.data).real) / problem.operator.isometry
     share = min(1.0, problem.data.size / (n1 * n2))
     variance = energy * (1.0 - share) / problem.data.size
-    shown = start.singular_values().astype(float)
+    shown = start.singular_values()[[0, -1]].astype(float)
     a, b = variance * n1, variance * n2
     # shown^2 = s^2 + a + b + a b / s^2, a quadratic in s^2.
     middle = shown**2 - a - b
-    inside = middle**2 - 4 * a * b
-    square = np.where((middle > 0) & (inside >= 0), 0.5 * (middle + np.sqrt(np.abs(inside))), 0.0)
-    values = np.sqrt(square)
-    threshold = (a * b) ** 0.25
-    if threshold == 0.0:
-        return Facts(oversampling, np.inf, _ratio(shown[0], shown[-1]))
-    return Facts(oversampling, float(values[-1] / threshold), _ratio(values[0], values[-1]))
-
-
-def _ratio(largest: Any, smallest: Any) -> float:
-    return float(largest / smallest) if smallest > 0 else float("inf")
+    inside = np.maximum(middle**2 - 4 * a * b, 0.0)
+    largest, smallest = np.sqrt(np.maximum(0.5 * (middle + np.sqrt(inside)), 0.0))
+    return Facts(oversampling, float(largest / smallest) if smallest > 0 else float("inf"))
 
 
 def able(problem: Problem) -> list[str]:
     """Names of the solvers that take the problem, without `auto` itself."""
-    return [
-        name for name in registry if name != "auto" and registry[name].info.why_not(problem) is None
-    ]
+    return [name for name in registry if name != "auto" and _takes(problem, name)]
+
+
+def _takes(problem: Problem, name: str) -> bool:
+    return registry[name].info.why_not(problem) is None
+
+
+def _first(problem: Problem, *reasons: tuple[str, str]) -> Attempt:
+    """The first solver of a list that takes the problem; failing these, any that does."""
+    for name, why in reasons:
+        if _takes(problem, name):
+            return Attempt(name, why)
+    name = able(problem)[0]
+    return Attempt(name, f"{name} is the one solver that takes this problem")
 
 
 def refusal(problem: Problem) -> str | None:
@@ -106,9 +117,7 @@ def refusal(problem: Problem) -> str | None:
 
 def first_start(problem: Problem) -> str:
     """Name of the start that the first method of the plan is meant for."""
-    if problem.loss.smooth:
-        return "spectral"
-    return registry[_robust(problem, able(problem)).solver].info.start
+    return "spectral" if problem.loss.smooth else registry[_robust(problem).solver].info.start
 
 
 def plan(problem: Problem, start: Factors, *, keep_start: bool) -> tuple[list[Attempt], str]:
@@ -120,31 +129,73 @@ def plan(problem: Problem, start: Factors, *, keep_start: bool) -> tuple[list[At
     start : Factors
         Where the first one begins.
     keep_start : bool
-        Whether methods that ignore the start are left for last.
+        Whether a method that goes on from the start comes first.
     """
-    names = able(problem)
     if not problem.loss.smooth:
-        return [_robust(problem, names)], ""
-    if "altmin" in names:
-        return [
-            Attempt("altmin", "rows can be solved for exactly: altmin has no step to choose")
-        ], ""
-    if "scaledgd" in names:
-        kind, step = "smooth", "backtracking"
-        if isinstance(problem.loss, Squared):
-            kind, step = "squared", "exact"
-        why = f"{kind} loss: scaledgd with {step} steps"
-        return [Attempt("scaledgd", why, {"step_size": step})], ""
-    return [Attempt(names[0], f"{names[0]} is the one solver that takes this problem")], ""
+        return [_robust(problem)], ""
+    if not isinstance(problem.loss, Squared):
+        return [_smooth(problem)], ""
+    if problem.nuclear > 0:
+        return [_regularised(problem)], ""
+    if _takes(problem, "altmin"):
+        return _entries(problem, start, keep_start=keep_start)
+    return [_linear(problem)], ""
 
 
-def _robust(problem: Problem, names: list[str]) -> Attempt:
-    if "thresholded_scaledgd" in names:
-        return Attempt("thresholded_scaledgd", "absolute loss on entries: outliers set aside")
-    if "scaled_subgradient" in names:
-        return Attempt(
-            "scaled_subgradient",
-            "absolute loss: scaled_subgradient need not know how many outliers there are, and is "
-            "not slowed by an ill-conditioned matrix",
-        )
-    return Attempt(names[0], f"{names[0]} is the one solver that takes this problem")
+def _entries(problem: Problem, start: Factors, *, keep_start: bool) -> tuple[list[Attempt], str]:
+    facts = measure(problem, start)
+    ratio = facts.oversampling
+    flat = facts.condition <= FLAT
+    text = f"{ratio:.3g} entries per degree of freedom"
+    sweeps = Attempt(
+        "altmin",
+        "altmin from the spectral start, the fastest where it converges",
+        guarded=True,
+        noisy=ratio >= SAFE,
+    )
+    if ratio < 1 or not _takes(problem, "rank_path"):
+        return [replace(sweeps, guarded=False)], text
+    path = Attempt(
+        "rank_path",
+        "rank_path, which recovers where descent from the spectral start fails",
+        start="small_random",
+    )
+    if keep_start or ratio >= PLENTY:
+        return [sweeps, path], text
+    if ratio >= ENOUGH and flat:
+        newton = Attempt("gauss_newton", "a flat spectrum: gauss_newton", guarded=True, limit=25)
+        return [newton, path], f"{text}, singular values of like size"
+    return [path], text
+
+
+def _linear(problem: Problem) -> Attempt:
+    return _first(
+        problem,
+        ("gauss_newton", "linear measurements: gauss_newton, few steps that converge fast"),
+        ("nonlinear_cg", "squared loss: nonlinear_cg with exact steps"),
+        ("scaledgd", "squared loss: scaledgd with exact steps"),
+    )
+
+
+def _regularised(problem: Problem) -> Attempt:
+    return _first(
+        problem,
+        ("altmin", "a nuclear-norm weight: altmin solves for rows exactly"),
+        ("nonlinear_cg", "a nuclear-norm weight: nonlinear_cg with exact steps"),
+        ("scaledgd", "a nuclear-norm weight: scaledgd with exact steps"),
+    )
+
+
+def _smooth(problem: Problem) -> Attempt:
+    return _first(problem, ("scaledgd", "smooth loss: scaledgd with backtracking"))
+
+
+def _robust(problem: Problem) -> Attempt:
+    return _first(
+        problem,
+        ("altproj", "single entries with outliers: altproj sets them aside"),
+        (
+            "reweighted",
+            "outliers: reweighted Gauss-Newton, which need not know how many there are",
+        ),
+    )

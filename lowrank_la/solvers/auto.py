@@ -22,7 +22,7 @@ from ._registry import make_solver, register
 __all__ = ["Auto"]
 
 # Iterations between two looks at how fast a guarded attempt is.
-WINDOW = 10
+WINDOW = 5
 # Relative gradient below which the residual has taken its final size.
 LEVEL = 1e-3
 # A residual that large over the relative gradient will not follow it to zero.
@@ -61,7 +61,7 @@ class AutoState:
     why : str
         What was measured, chosen and given up so far.
     marks : array, shape (k,)
-        Relative gradients of this attempt.
+        Relative gradients of this attempt, at every few iterations.
     settled : bool
         Whether the attempt is left alone, for it fits the data or nothing else is left to try.
     best_value : float
@@ -229,7 +229,7 @@ class Auto(Solver):
                 state.solver.advance(problem, state.inner, 1)
             state.left = state.right = None
             state.iteration += 1
-            if not state.settled:
+            if not state.settled and (state.iteration - state.begun) % WINDOW == 0:
                 X = state.solver.factors(state.inner)
                 mark = relative_gradient(problem, X, state.at(problem))
                 state.marks = np.append(state.marks, mark)
@@ -238,24 +238,21 @@ class Auto(Solver):
         """Why the method under way is to be given up; None while it is not."""
         if state.settled or state.marks.size == 0:
             return None
-        now, done = float(state.marks[-1]), state.marks.size
+        now, done = float(state.marks[-1]), WINDOW * state.marks.size
         at = state.at(problem)
         if not (np.isfinite(now) and np.isfinite(at.value)):
             return "diverged"
-        if now <= LEVEL:
-            X = state.solver.factors(state.inner)
-            away = _relative_misfit(problem, X, at)
-            if away > max(AWAY * now, ROUNDING * problem.default_tol):
-                return f"came to rest at a relative residual of {away:.1e}"
-            if away <= ROUNDING * problem.default_tol:
-                state.settled = True
-                return None
         attempt = state.attempt
-        if done < attempt.patience or done % WINDOW:
-            return None
-        rate = (now / float(state.marks[-1 - WINDOW])) ** (1.0 / WINDOW)
-        needed = np.inf if rate >= 1.0 else np.log(problem.default_tol / now) / np.log(rate)
-        if done + needed > attempt.limit:
+        # Twice in a row, since the gradient need not fall steadily.
+        needed = min(_further(problem, state.marks), _further(problem, state.marks[:-1]))
+        if now <= LEVEL and done + needed <= attempt.limit:
+            away = _relative_misfit(problem, state.solver.factors(state.inner), at)
+            fits = away <= ROUNDING * problem.default_tol
+            if fits or (attempt.noisy and away > AWAY * now):
+                state.settled = True
+            elif away > AWAY * now:
+                return f"came to rest at a relative residual of {away:.1e}"
+        elif done >= attempt.patience and state.marks.size >= 3 and done + needed > attempt.limit:
             how = f"{needed:.0f} further" if np.isfinite(needed) else "endless"
             return f"would take {how} iterations"
         return None
@@ -267,7 +264,9 @@ class Auto(Solver):
             state.best_value = value
             state.best_left = X.left
             state.best_right = None if X.symmetric else X.right
-        state.why += f"; {state.attempt.solver} {failed} after {state.marks.size} iterations"
+        state.why += (
+            f"; {state.attempt.solver} {failed} after {state.iteration - state.begun} iterations"
+        )
         state.current += 1
         attempt = state.attempt
         start = start_from(problem, attempt.start, X.rank, init_scale=None, rng=0)
@@ -309,6 +308,17 @@ class Auto(Solver):
     def why(self, state: AutoState) -> str:
         """What was measured, chosen and given up."""
         return state.why
+
+
+def _further(problem: Problem, marks: Array) -> float:
+    """Iterations that are left at the pace of the last two marks."""
+    if marks.size < 2:
+        return float("inf")
+    before, now = marks[-2:]
+    if not now < before:
+        return float("inf")
+    rate = (now / before) ** (1.0 / WINDOW)
+    return float(max(0.0, np.log(problem.default_tol / now) / np.log(rate)))
 
 
 def _relative_misfit(problem: Problem, X: Factors, at: Evaluation) -> float:
