@@ -287,7 +287,7 @@ def test_no_measurements():
 def test_counted_counts_abilities_too(completion):
     operator = operators.Counted(completion.problem.operator)
     problem = completion.problem.replace(operator=operator)
-    ll.solve(problem, "scaledgd", rank=2, max_iter=5, tol=0)
+    ll.solve(problem, "scaledgd", step_size=0.5, rank=2, max_iter=5, tol=0)
     assert operator.calls["loss_gradient"] == 6
     assert operator.calls["forward"] == 0
     ll.solve(problem, "altmin", rank=2, max_iter=3, tol=0)
