@@ -27,7 +27,7 @@ def count(instance, solver):
 
 
 def test_counts_hardly_depend_on_the_size():
-    """n = 200, 400, 800: medians of three seeds; 46, 51 and 55 were measured."""
+    """n = 200, 400, 800: medians of three seeds; the bounds are ours."""
     medians = [
         np.median([count(gaussian(n, seed=seed), "riemannian_cg") for seed in range(3)])
         for n in (200, 400, 800)
