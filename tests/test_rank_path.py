@@ -99,6 +99,17 @@ def test_noise_is_told_from_a_local_minimum():
     assert gap < 1e-6
 
 
+def test_with_little_more_data_than_unknowns_noise_is_told_at_the_end():
+    """Tries that agree say little there: the best one is repeated without some of the data."""
+    instance = near_limit(2, cond=2.0, oversampling=1.95, noise=1e-5)
+    options = {"ladder": ("rank:0.1", "rank:0"), "restarts": 0}
+    result = ll.solve(instance, "rank_path", **options)
+    assert result.converged
+    assert "held out" in result.parts["verdict"]
+    assert result.parts["outcomes"].count("residual") == 2
+    assert error(result) < 0.05
+
+
 def test_a_good_start_is_the_first_try(completion):
     result = ll.solve(completion, "rank_path", start="spectral")
     assert "the start fits the data" in result.reason
@@ -151,14 +162,20 @@ def test_bad_options_are_refused():
 
 
 @pytest.mark.parametrize(
-    ("spread", "second"), [(0.9, "rank:0.3:0.6"), (0.2, "rank:0:0.3"), (0.01, "rank:0:0.3")]
+    ("second", "last", "chosen"),
+    [
+        (0.9, 0.2, "rank:0.3:0.6"),
+        (0.6, 0.2, "rank:0.15:0.3"),
+        (0.3, 0.001, "rank:0.01:0.3"),
+    ],
 )
-def test_the_ladder_suits_the_spectrum(spread, second, completion):
+def test_the_ladder_suits_the_spectrum(second, last, chosen, completion):
     path = Ladder(rank=2)
     state = path.begin(completion.problem, initial.small_random(completion.problem, 2))
     assert str(path.rung(state)) == "rank:0.1:0.3"
-    state.rung, state.spread = 1, spread
-    assert str(path.rung(state)) == second
+    state.second, state.spread = second, last
+    state.rung = 1 if second > 0.8 else 2
+    assert str(path.rung(state)) == chosen
     state.rung = 100
     assert path.rung(state) is None
 
