@@ -59,12 +59,16 @@ class Rung:
         Factor by which the ridge is taken down.
     seed : int
         Chooses the start of power iterations.
+    hasty : bool
+        On to the next rank sooner, along directions that are computed more accurately: it finds
+        other matrices.
     """
 
     kind: str
     strength: float
     rate: float
     seed: int = 0
+    hasty: bool = False
 
     def __str__(self) -> str:
         return f"{self.kind}:{self.strength:g}:{self.rate:g}" + (
@@ -251,7 +255,13 @@ class Ladder:
                 low, high = 1e-4, 0.02
             draw = stream(self.seed, f"restart {extra}").random(2)
             strength = low * (high / low) ** draw[0]
-            return Rung("rank", float(f"{strength:.3g}"), 0.3 if draw[1] < 0.5 else 0.6, extra + 1)
+            return Rung(
+                "rank",
+                float(f"{strength:.3g}"),
+                0.3 if draw[1] < 0.5 else 0.6,
+                extra + 1,
+                extra % 2 == 0,
+            )
         last = () if self.rungs is not None else LAST
         extra -= self.restarts
         return parse(last[extra]) if extra < len(last) else None
@@ -380,9 +390,12 @@ class Ladder:
         state.place(best, evaluate(problem, best))
         state.rung = state.best_rung
         if self.judge and state.best_score < PREDICTS:
-            error = self._again(problem, state)
-            if error < PREDICTS:
-                self._accept(state, relative_residual(problem, state), error)
+            error, miss = self._again(problem, state), relative_residual(problem, state)
+            spare = problem.informative - problem.degrees_of_freedom(self.rank)
+            # What noise of this residual makes of data left out, with a margin.
+            expected = 3.0 * miss * problem.informative / max(spare, 1)
+            if error < min(PREDICTS, expected):
+                self._accept(state, miss, error)
                 return
         state.phase = "exhausted"
         state.verdict = f"the best of {tries} tries, none of which fits the data to rounding"
@@ -432,7 +445,7 @@ class Ladder:
         """The next column pair: leading pair of the residual, with its best coefficient."""
         k = state.left.shape[1]
         X = state.X if k else None
-        left, values, right = leading(problem, X, state.block, 10)
+        left, values, right = leading(problem, X, state.block, 20 if rung.hasty else 10)
         state.block = right
         if k == 0:
             state.top = float(values[0])
@@ -463,7 +476,8 @@ class Ladder:
     def _grow(self, problem: Problem, state: PathState, X: Factors, before: float) -> None:
         rung = self.rung(state)
         assert rung is not None
-        if state.value <= (1 - FALL) * before and state.count < MOST:
+        fall = HASTY if rung.hasty else FALL
+        if state.value <= (1 - fall) * before and state.count < MOST:
             return
         state.place(state.X.balanced(), state.at)
         if state.left.shape[1] < self.rank:
@@ -497,7 +511,7 @@ class Ladder:
 
 
 # At a given rank on to the next when a step takes off less, or after so many.
-FALL, MOST = 0.003, 30
+FALL, HASTY, MOST = 0.003, 0.05, 30
 # A start that leaves more than this share of the data is not worth a try.
 EXPLAINS = 0.9
 
