@@ -11,6 +11,7 @@ from ..problem import Problem
 from ._drawn import near, small_random
 from ._one_sided import gram
 from ._path import rank_path
+from ._quadratic import is_quadratic as is_quadratic
 from ._quadratic import weighted_spectral
 from ._robust import frobenius_estimate, medians, sign_spectral, thresholded, truncated
 from ._spectral import spectral, spectral_values

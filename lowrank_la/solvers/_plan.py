@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..factors import Factors
+from ..initial import is_quadratic
 from ..losses import Squared
 from ..problem import Problem
 from ._registry import registry
@@ -117,7 +118,9 @@ def refusal(problem: Problem) -> str | None:
 
 def first_start(problem: Problem) -> str:
     """Name of the start that the first method of the plan is meant for."""
-    return "spectral" if problem.loss.smooth else registry[_robust(problem).solver].info.start
+    if not problem.loss.smooth:
+        return registry[_robust(problem).solver].info.start
+    return "weighted_spectral" if is_quadratic(problem) else "spectral"
 
 
 def plan(problem: Problem, start: Factors, *, keep_start: bool) -> tuple[list[Attempt], str]:
