@@ -16,7 +16,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
 
     run = commands.add_parser("run", help="measure all cases and write a JSON file")
-    run.add_argument("--quick", action="store_true", help="small sizes, under a minute")
+    run.add_argument("--quick", action="store_true", help="small sizes, a few minutes")
     run.add_argument("--only", default="", metavar="TEXT", help="cases with this in their name")
     run.add_argument(
         "--threads",

@@ -182,7 +182,8 @@ def measure_case(case: Case, settings: Sequence[str], environment: Environment) 
                     return None
                 tried = [] if known is None else [known[contender.name]]
                 row = _run(case, contender.name, files, threads, variables, tried)
-                print(_line(row), flush=True)
+                # In one piece: two of these run at once.
+                print(_line(row) + "\n", end="", flush=True)
                 return row
 
             with ThreadPoolExecutor(_at_once(case, threads)) as pool:
