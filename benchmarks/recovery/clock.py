@@ -88,6 +88,8 @@ class Run:
         if self._since is not None:
             left = self.limit - self.cpu - (time.process_time() - self._since[0])
             if left < 0:
+                # Again, if this one is raised where exceptions are lost (`__del__`).
+                signal.setitimer(signal.ITIMER_REAL, 0.5)
                 raise OutOfTimeError
             signal.setitimer(signal.ITIMER_REAL, left + 0.01)
         else:
