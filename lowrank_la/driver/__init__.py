@@ -64,7 +64,8 @@ def solve(
         Relative gradient at which to stop as CONVERGED (`stopping.Stationary`). Default: 256
         rounding units of the data's precision. 0 turns off stopping before the budget.
     max_iter : int, optional
-        Budget of iterations, counted from iteration 0; 1000 by default.
+        Budget of iterations, counted from iteration 0; by default that of the solver, which is
+        1000 but for methods that try more than once.
     max_time : float, optional
         Budget of seconds in the solver.
     observe : str, callable, sequence or mapping, optional

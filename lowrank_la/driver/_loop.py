@@ -182,7 +182,10 @@ class Loop:
     def result(self) -> Result:
         status = self.verdict.status
         factors = self.solver.factors(self.state)
-        if status in (Status.DIVERGED, Status.INTERRUPTED) and self._best[1] is not None:
+        unfinished = {Status.DIVERGED, Status.INTERRUPTED}
+        if self.solver.info.restarts:
+            unfinished |= {Status.BUDGET, Status.CALLBACK, Status.STALLED}
+        if status in unfinished and self._best[1] is not None:
             factors = self._best[1]
         with np.errstate(all="ignore"):
             parts = self.solver.parts(self.state)

@@ -19,7 +19,6 @@ from ..storage import check_folder
 from ..trace import View, observers_from
 from ._loop import Loop, seen_norm
 
-DEFAULT_MAX_ITER = 1000
 # The same ratio as `UNSEEN` of the loop, up to which a start is a small one.
 SMALL = 0.1
 
@@ -135,7 +134,7 @@ def _stops(
         stops.append(Stationary(_check.number(threshold, "tol", low=0.0)))
         if tol != 0.0:
             stops.append(Unchanged())
-    stops.append(MaxIter(DEFAULT_MAX_ITER if max_iter is None else max_iter))
+    stops.append(MaxIter(solver.info.max_iter if max_iter is None else max_iter))
     if max_time is not None:
         stops.append(MaxTime(max_time))
     return stops

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
 from ..factors import Factors
-from ..losses import Loss
 from ..operators._protocol import ABILITIES
 from ..problem import Evaluation, Problem
 
@@ -40,6 +39,11 @@ class SolverInfo:
         Whether a single call does all, without iterations.
     fewer_measurements : bool
         Whether it is meant for fewer measurements than degrees of freedom.
+    restarts : bool
+        Whether it tries more than once: of a run that ends before it is done the best iterate is
+        returned, not the last.
+    max_iter : int
+        Iterations after which a run ends that was given no budget.
     start : str
         The start it is meant for.
     arrays : tuple of str
@@ -62,6 +66,8 @@ class SolverInfo:
     gauge_invariant: bool = False
     one_shot: bool = False
     fewer_measurements: bool = False
+    restarts: bool = False
+    max_iter: int = 1000
     start: str = "spectral"
     arrays: tuple[str, ...] = ("numpy",)
     references: tuple[str, ...] = ()

@@ -138,6 +138,8 @@ def _describe(attempts: list[Attempt]) -> str:
         summary="measures the problem, chooses a method, and tries another where it fails",
         losses=(object,),
         refuses=refusal,
+        restarts=True,
+        max_iter=5000,
         references=("the table in the guide; each method names its own source",),
     )
 )
