@@ -44,7 +44,7 @@ def _solver(attempts: str, number: int) -> Solver:
 
 @dataclass
 class AutoState:
-    """The attempt under way, and the best of those given up.
+    """The plan, and the attempt under way.
 
     Attributes
     ----------
@@ -64,10 +64,6 @@ class AutoState:
         Relative gradients of this attempt, at every few iterations.
     settled : bool
         Whether the attempt is left alone, for it fits the data or nothing else is left to try.
-    best_value : float
-        Least objective of the attempts given up.
-    best_left, best_right : array or None
-        Its factors.
     value, left, right
         Objective and gradient at the present factors; None where the solver has its own.
     """
@@ -80,9 +76,6 @@ class AutoState:
     why: str
     marks: Array
     settled: bool
-    best_value: float = float("inf")
-    best_left: Array | None = None
-    best_right: Array | None = None
     value: float = float("nan")
     left: Array | None = None
     right: Array | None = None
@@ -106,14 +99,6 @@ class AutoState:
     def last(self) -> bool:
         """Whether nothing else is left to try."""
         return self.current == len(json.loads(self.attempts)) - 1
-
-    @property
-    def best(self) -> Factors | None:
-        """Factors with the least objective of the attempts given up."""
-        if self.best_left is None:
-            return None
-        right = self.best_left if self.best_right is None else self.best_right
-        return Factors(self.best_left, right)
 
     def at(self, problem: Problem) -> Evaluation:
         """Objective and gradient at the present factors."""
@@ -260,12 +245,7 @@ class Auto(Solver):
         return None
 
     def _next(self, problem: Problem, state: AutoState, failed: str) -> None:
-        X, at = state.solver.factors(state.inner), state.at(problem)
-        value = at.value if X.isfinite() and np.isfinite(at.value) else np.inf
-        if value < state.best_value:
-            state.best_value = value
-            state.best_left = X.left
-            state.best_right = None if X.symmetric else X.right
+        X = state.solver.factors(state.inner)
         state.why += (
             f"; {state.attempt.solver} {failed} after {state.iteration - state.begun} iterations"
         )
