@@ -295,6 +295,25 @@ def test_a_shared_file_that_is_named_must_exist(monkeypatch, tmp_path):
         generators.shared.cache_clear()
 
 
+def test_a_seed_without_data_is_passed_over(monkeypatch, tmp_path):
+    class Shared:
+        @staticmethod
+        def make(n, rank, cond, oversampling, seed):
+            while seed == 1:
+                pass
+            return replace_names(generators._completion(n, rank, cond, oversampling, seed))
+
+    def replace_names(task):
+        names = {"U": task.left, "V": task.right, "rows": task.rows}
+        return type("P", (), {**names, "cols": task.cols, "vals": task.values})
+
+    monkeypatch.setattr(generators, "shared", lambda: Shared)
+    monkeypatch.setattr(generators, "PATIENCE", 0.5)
+    case = replace(cases.QUICK[1], seeds=2)
+    files = measure._instances(case, generators.completion, tmp_path)
+    assert [Path(f).stem for f in files] == ["0", "2"]
+
+
 def test_outliers_have_the_share_and_size_that_is_said():
     task = generators.robust_pca(n=200, rank=5, share=0.3, seed=0)
     low = task.left @ task.right.T

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
@@ -17,6 +19,9 @@ from .tasks import Array, Completion, PhaseRetrieval, RobustPCA, RobustSensing, 
 
 # A file with `make(n, r, kappa, rho, seed)`, whose data other codes were measured on.
 VARIABLE = "LOWRANK_LA_BENCH_PROBLEMS"
+# Exchanging entries can go on for ever: where the one poor row meets the one poor column in an
+# entry that is there already. Seconds, hundreds of times what it takes otherwise.
+PATIENCE, PATIENCE_PER_ROW = 10.0, 0.003
 BESIDE = Path(__file__).resolve().parents[3] / "shared" / "bench" / "problems.py"
 
 
@@ -46,12 +51,31 @@ def source() -> str:
     return "the shared file of fixed seeds"
 
 
+class EndlessError(Exception):
+    """A generator that does not come to an end with this seed."""
+
+
+@contextmanager
+def _alarm(seconds: float, what: str) -> Iterator[None]:
+    def ring(*_: Any) -> None:
+        raise EndlessError(f"{what}: no data after {seconds:.0f} s")
+
+    before = signal.signal(signal.SIGALRM, ring)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
 def completion(*, n: int, rank: int, cond: float, oversampling: float, seed: int) -> Completion:
     """Orthonormal Gaussian factors, geometric spectrum; oversampling x degrees of freedom uniform
     entries, exchanged until each row and column has more than rank of them."""
     module = shared()
     if module is not None:
-        p = module.make(n, rank, cond, oversampling, seed)
+        with _alarm(PATIENCE + n * PATIENCE_PER_ROW, f"seed {seed}"):
+            p = module.make(n, rank, cond, oversampling, seed)
         return Completion(p.U, p.V, p.rows, p.cols, p.vals)
     return _completion(n, rank, cond, oversampling, seed)
 

@@ -18,7 +18,7 @@ from ..machine import cores
 from ..timing import busy_seconds
 from . import generators, ours, registry
 from .cases import Case
-from .tasks import TARGET
+from .tasks import TARGET, Task
 from .worker import REPEATS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -140,6 +140,22 @@ def _at_once(case: Case, threads: int) -> int:
     return 2 if case.seeds > 1 and threads == 1 and cores() > 1 else 1
 
 
+def _instances(case: Case, made: Callable[..., Task], folder: Path) -> list[str]:
+    """Files of as many instances as the case has seeds; seeds without one are passed over."""
+    files: list[str] = []
+    for seed in range(2 * case.seeds + 1):
+        try:
+            task = made(**case.parameters, seed=seed)
+        except generators.EndlessError as error:
+            print(f"   passed over: {error}", flush=True)
+            continue
+        files.append(str(folder / f"{seed}.npz"))
+        task.save(Path(files[-1]))
+        if len(files) == case.seeds:
+            return files
+    raise SystemExit(f"{case.name}: no data for {case.seeds} seeds")
+
+
 def measure_case(case: Case, settings: Sequence[str], environment: Environment) -> dict[str, Any]:
     """All contenders on a case; `settings` of threads as for kernels, "2" or "2:1"."""
     print(f"  {case}", flush=True)
@@ -156,10 +172,7 @@ def measure_case(case: Case, settings: Sequence[str], environment: Environment) 
         "runs": [],
     }
     with tempfile.TemporaryDirectory() as folder:
-        files = []
-        for seed in range(case.seeds):
-            files.append(str(Path(folder) / f"{seed}.npz"))
-            made(**case.parameters, seed=seed).save(Path(files[-1]))
+        files = _instances(case, made, Path(folder))
         # What they found best on the first number of threads; nothing for who failed there.
         best: dict[str, Any] | None = None
         for setting in settings:
