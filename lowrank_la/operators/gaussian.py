@@ -14,6 +14,7 @@ from ..factors import Factors
 from ..kernels import _chunks, dense
 from ..losses import Loss, Squared
 from ._protocol import positive
+from ._rows import as_finite, squared_norms
 
 __all__ = ["GaussianSensing"]
 
@@ -35,7 +36,8 @@ class GaussianSensing:
     Parameters
     ----------
     matrices : array, shape (m, n1, n2)
-        The measurement matrices. float32 storage with float64 data computes in float64.
+        The measurement matrices. float32 storage with float64 data computes in float64. A
+        contiguous array is kept as it is, without a copy, unless the operator is symmetric.
     symmetric : bool
         Keep only the symmetric (Hermitian) part of each matrix; nothing else acts on a
         symmetric X. Complex symmetric operators are Hermitian, with real measurements.
@@ -57,19 +59,16 @@ class GaussianSensing:
             raise InvalidInputError(f"matrices must be (m, n1, n2), got shape {array.shape}")
         if array.dtype.kind not in "fciu":
             raise InvalidTypeError(f"matrices must be numbers, got dtype {array.dtype}")
-        if array.dtype.kind in "iu":
+        if array.dtype.kind in "iu" or array.dtype == np.float16:
             array = array.astype(float)
-        if not np.isfinite(array).all():
-            raise InvalidInputError("matrices hold NaN or infinite values")
         shape = _check.shape_of(array.shape[1:])
         self._set_up(shape, symmetric, np.iscomplexobj(array))
-        rows = [self._pack(a) for a in array]
-        self._matrix = np.ascontiguousarray(
-            np.stack(rows) if rows else np.empty((0, self._dimension), array.dtype)
-        )
-        self.size = len(rows)
+        self.size = len(array)
+        self._matrix = self._packed(array)
+        squares = squared_norms(self._matrix)
+        as_finite(array, "matrices", squares)
         if isometry is None:
-            isometry = float(np.sum(np.abs(self._matrix) ** 2, dtype=float)) / self._dimension
+            isometry = float(np.sum(squares)) / self._dimension
         self.isometry = positive(isometry, "isometry") if self.size else 1.0
 
     @classmethod
@@ -161,6 +160,29 @@ class GaussianSensing:
         if self.dtype.kind == "c":
             pieces.append(upper.imag)
         return np.concatenate(pieces)
+
+    def _packed(self, array: Array) -> Array:
+        """All matrices, one a row; without a copy where nothing has to be packed."""
+        rows = array.reshape(self.size, self.shape[0] * self.shape[1])
+        if not self.symmetric:
+            return np.ascontiguousarray(rows)
+        n, real = self.shape[0], array.real.dtype
+        out = np.empty((self.size, self._dimension), real)
+        upper = np.ravel_multi_index(self._upper, self.shape)
+        lower = np.ravel_multi_index(self._upper[::-1], self.shape)
+        scale = real.type(np.sqrt(0.5))
+        count = max(1, BLOCK_BYTES // (n * n * array.itemsize))
+        for start in range(0, self.size, count):
+            block, kept = rows[start : start + count], out[start : start + count]
+            # Packing leaves imaginary parts of the diagonal out.
+            if not np.isfinite(block).all():
+                raise InvalidInputError("matrices hold NaN or infinite values")
+            kept[:, :n] = block[:, :: n + 1].real
+            a, b = np.take(block, upper, axis=1), np.take(block, lower, axis=1)
+            kept[:, n : n + upper.size] = scale * (a.real + b.real)
+            if self.dtype.kind == "c":
+                kept[:, n + upper.size :] = scale * (a.imag - b.imag)
+        return out
 
     def _unpack(self, packed: Array) -> Array:
         n1, n2 = self.shape

@@ -15,6 +15,7 @@ from ..factors import Factors
 from ..kernels import _chunks, quadratic
 from ..losses import Loss, Squared
 from ._protocol import positive
+from ._rows import as_finite, squared_norms
 
 __all__ = ["RankOneSensing"]
 
@@ -76,6 +77,11 @@ class RankOneSensing:
             )
         self.size = len(self._left)
         self.shape = _check.shape_of((self._left.shape[1], self._right.shape[1]))
+        self._squares = tuple(squared_norms(v) for v in self._distinct)
+        for name, array, squares in zip(
+            ("left_vectors", "right_vectors"), self._distinct, self._squares, strict=False
+        ):
+            as_finite(array, name, squares)
         is_complex = np.iscomplexobj(self._left) or np.iscomplexobj(self._right)
         self.dtype = np.dtype(complex if is_complex else float)
         if isometry is None:
@@ -84,8 +90,7 @@ class RankOneSensing:
 
     def _mean_isometry(self) -> float:
         n1, n2 = self.shape
-        left, right = (np.sum(np.abs(v) ** 2, axis=1, dtype=float) for v in self._sides)
-        total = float(np.sum(left * right))
+        total = float(np.sum(self._squares[0] * self._squares[-1]))
         if not self.symmetric:
             return total / (n1 * n2)
         # For a of fixed length in a uniformly random direction
@@ -93,8 +98,8 @@ class RankOneSensing:
         return total / (n1 * (n1 + 1)) if self.dtype.kind == "c" else 2 * total / (n1 * (n1 + 2))
 
     @property
-    def _sides(self) -> tuple[Array, Array]:
-        return self._left, self._right
+    def _distinct(self) -> tuple[Array, ...]:
+        return (self._left,) if self.symmetric else (self._left, self._right)
 
     @classmethod
     def draw(
@@ -177,7 +182,7 @@ class RankOneSensing:
         """
         if not self.symmetric or not self.size:
             return 0.0
-        lengths = np.sum(np.abs(self._left) ** 2, dtype=float)
+        lengths = np.sum(self._squares[0])
         trace = self.shape[0] * float(np.sum(data.real, dtype=float) / lengths)
         return trace if self.dtype.kind == "c" else 0.5 * trace
 
@@ -459,8 +464,6 @@ def _vectors(value: Any, name: str) -> Array:
         )
     if array.dtype.kind in "iu" or array.dtype == np.float16:
         array = array.astype(float)
-    if not np.isfinite(array).all():
-        raise InvalidInputError(f"{name} hold NaN or infinite values")
     return np.ascontiguousarray(array)
 
 
