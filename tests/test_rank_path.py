@@ -164,8 +164,8 @@ def test_bad_options_are_refused():
 @pytest.mark.parametrize(
     ("second", "last", "chosen"),
     [
-        (0.9, 0.2, "rank:0.3:0.6"),
-        (0.6, 0.2, "rank:0.15:0.3"),
+        (0.9, 0.2, "rank:0.5:0.6"),
+        (0.6, 0.2, "rank:0:0.3"),
         (0.3, 0.001, "rank:0.01:0.3"),
     ],
 )

@@ -1,7 +1,7 @@
 """Gauss-Newton on factors: its operator and local contraction, and the step itself."""
 
 from ._contraction import MAX_RANK, contraction, product
-from ._path import Ladder, PathState, parse
+from ._path import Ladder, PathState, leading_columns, parse
 from ._step import Move, curvature_scale, direction, evaluate, next_forcing, step
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "curvature_scale",
     "direction",
     "evaluate",
+    "leading_columns",
     "next_forcing",
     "parse",
     "product",

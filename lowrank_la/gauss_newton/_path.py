@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -32,6 +33,9 @@ TOL, LIMIT, LAST_LIMIT = 0.1, 60, 200
 PATIENCE, SLOW, STEPS = 3, 0.01, 80
 # Ridges end at this share of the first.
 BOTTOM = {"rank": 1e-4, "ridge": 2e-4, "logdet": 1e-3}
+# Columns beyond the rank under ridges that differ by direction, and the share of the first level
+# at which they go: a wrong direction fades away there instead of being turned.
+SPARE, SPARED = 1, 0.02
 # Held-out measurements, and the share of their size that a matrix must explain.
 HELD_OUT, PREDICTS = 0.05, 0.5
 # With so many times as many measurements as unknowns, tries that end with the same residual,
@@ -62,6 +66,9 @@ class Rung:
     hasty : bool
         On to the next rank sooner, along directions that are computed more accurately: it finds
         other matrices.
+    without : float
+        Share of the measurements, drawn by `seed`, that is left out until the ridge is gone.
+        Near the limit a path turns to another matrix for a few of them, and may for the better.
     """
 
     kind: str
@@ -69,6 +76,7 @@ class Rung:
     rate: float
     seed: int = 0
     hasty: bool = False
+    without: float = 0.0
 
     def __str__(self) -> str:
         return f"{self.kind}:{self.strength:g}:{self.rate:g}" + (
@@ -76,15 +84,16 @@ class Rung:
         )
 
 
-RATES = {"rank": 0.3, "ridge": 0.7, "logdet": 0.975}
+RATES = {"rank": 0.3, "ridge": 0.7, "logdet": 0.95}
 FIRST = "rank:0.1"
 # What follows the first rung, by the spread of singular values that it saw.
 LADDERS = {
-    "flat": ("rank:0.3:0.6", "ridge:0.5:0.7", "rank:0.2", "ridge:0.5:0.85", "rank:0"),
-    "mixed": ("rank:0", "rank:0.15", "rank:0.06", "rank:0.2", "ridge:0.5:0.7"),
-    "steep": ("rank:0", "rank:0.01", "rank:0.03", "rank:0.003"),
+    "flat": ("rank:0.5:0.6", "logdet:0.3", "rank:0.3:0.8", "ridge:0.5:0.85"),
+    "mixed": ("logdet:0.3", "rank:0", "rank:0.15"),
+    "steep": ("rank:0", "rank:0.01", "rank:0.03", "rank:0.003", "logdet:0.3"),
 }
-LAST = ("logdet:0.15",)
+# Of four restarts three are paths without some of the data, in such shares.
+RESTART, WITHOUT = "logdet:0.3", (0.1, 0.05)
 
 
 def parse(text: Any) -> Rung:
@@ -232,7 +241,7 @@ class Ladder:
 
     rank: int
     rungs: tuple[str, ...] | None = None
-    restarts: int = 8
+    restarts: int = 12
     seed: int = 0
     judge: bool = True
 
@@ -249,7 +258,10 @@ class Ladder:
             return parse(listed[state.rung])
         extra = state.rung - len(listed)
         if extra < self.restarts:
-            # Restarts keep to the ridges that suit the spectrum.
+            if extra % 4 < 3 and not state.spread < STEEP:
+                share = WITHOUT[extra % len(WITHOUT)]
+                return replace(parse(RESTART), seed=extra + 1, without=share)
+            # The others keep to the ridges that suit the spectrum.
             low, high = (0.12, 0.35) if state.second > FLAT else (0.04, 0.2)
             if state.spread < STEEP:
                 low, high = 1e-4, 0.02
@@ -260,11 +272,10 @@ class Ladder:
                 float(f"{strength:.3g}"),
                 0.3 if draw[1] < 0.5 else 0.6,
                 extra + 1,
-                extra % 2 == 0,
+                extra % 8 == 3,
+                0.02,
             )
-        last = () if self.rungs is not None else LAST
-        extra -= self.restarts
-        return parse(last[extra]) if extra < len(last) else None
+        return None
 
     def begin(self, problem: Problem, start: Factors) -> PathState:
         """The state before the first step: at the start if it explains anything of the data."""
@@ -314,7 +325,7 @@ class Ladder:
         last = state.phase in ("finish", "found")
         X, before = state.X, state.value
         move = step(
-            problem,
+            problem if last else thinned(problem, self.rung(state), self.seed),
             X,
             state.at,
             ridge=state.weights,
@@ -423,7 +434,8 @@ class Ladder:
             self._give_up(problem, state)
             return
         n2, kind = problem.shape[1], problem.dtype
-        width = min(n2, problem.shape[0], 4 if rung.kind == "rank" else self.rank)
+        width = {"rank": 4, "ridge": self.rank, "logdet": self.rank + SPARE}[rung.kind]
+        width = min(n2, problem.shape[0], width)
         draw = stream(self.seed, f"block {rung.seed}").standard_normal((n2, width))
         state.block = np.linalg.qr(draw.astype(kind))[0]
         if rung.kind == "rank":
@@ -432,6 +444,7 @@ class Ladder:
             state.phase = "grow"
             self._add(problem, state, rung)
             return
+        problem = thinned(problem, rung, self.seed)
         left, values, right = leading(problem, None, state.block, 10)
         state.top = float(values[0]) * (rung.strength if rung.kind == "ridge" else 1.0)
         size = np.maximum(values - (state.top if rung.kind == "ridge" else 0.0), 0.05 * values)
@@ -443,7 +456,8 @@ class Ladder:
 
     def _add(self, problem: Problem, state: PathState, rung: Rung) -> None:
         """The next column pair: leading pair of the residual, with its best coefficient."""
-        k = state.left.shape[1]
+        k, whole = state.left.shape[1], problem
+        problem = thinned(problem, rung, self.seed)
         X = state.X if k else None
         left, values, right = leading(problem, X, state.block, 20 if rung.hasty else 10)
         state.block = right
@@ -455,6 +469,10 @@ class Ladder:
             u, v = np.hstack([X.left, u]), np.hstack([X.right, v])
         if k == 1 and np.isnan(state.second):
             state.second = float(values[0]) / state.top
+            if self.rungs is None and state.rung == 0 and state.second > FLAT:
+                state.outcomes = f"{self._name(state)}: left at once, the spectrum is flat"
+                self._next(whole, state)
+                return
         if k + 1 == self.rank and np.isnan(state.spread):
             state.spread = float(values[0]) / state.top
         state.level = rung.strength * float(values[0])
@@ -462,12 +480,13 @@ class Ladder:
 
     def _weigh(self, problem: Problem, state: PathState, X: Factors, rung: Rung) -> None:
         """Bind a point with the ridge of the present level."""
+        problem = thinned(problem, rung, self.seed)
         real = X.left.real.dtype
         if rung.kind == "logdet":
             values = np.sum(np.abs(X.left) ** 2, axis=0, dtype=float)
             p = problem.operator.isometry
             eps = state.level / p
-            state.weights = (rung.strength * p * eps**2 / (eps + values)).astype(real)
+            state.weights = (rung.strength * p * eps**2 / np.hypot(eps, values)).astype(real)
         else:
             state.weights = np.full(X.rank, state.level, real)
         state.place(X, evaluate(problem, X, state.weights))
@@ -499,11 +518,14 @@ class Ladder:
         if state.level < BOTTOM[rung.kind] * state.top:
             self._end(problem, state)
         else:
-            self._weigh(problem, state, state.X.balanced(), rung)
+            X = state.X.balanced()
+            if X.rank > self.rank and state.level < SPARED * state.top:
+                X = leading_columns(X, self.rank)
+            self._weigh(problem, state, X, rung)
 
     def _end(self, problem: Problem, state: PathState) -> None:
         """The ridge is gone."""
-        X = state.X.balanced()
+        X = leading_columns(state.X.balanced(), self.rank)
         state.phase, state.slow, state.since = "finish", 0, 0
         state.weights = np.zeros(X.rank, X.left.real.dtype)
         state.forcing = TOL
@@ -520,6 +542,12 @@ def relative_residual(problem: Problem, state: PathState) -> float:
     """``|A(X) - y| / |y|`` at the present factors, whose ridge is zero."""
     loss = problem.misfit(state.X, state.at)
     return float(np.sqrt(max(2.0 * loss, 0.0)) / np.linalg.norm(problem.data))
+
+
+def leading_columns(X: Factors, rank: int) -> Factors:
+    """The first columns of balanced factors, which come by falling singular value."""
+    left = np.ascontiguousarray(X.left[:, :rank])
+    return Factors(left, left if X.symmetric else np.ascontiguousarray(X.right[:, :rank]))
 
 
 def relative_move(X: Factors, Y: Factors) -> float:
@@ -575,11 +603,29 @@ def best_pair(problem: Problem, X: Factors | None, u: Array, v: Array) -> tuple[
     return root * u, root * v
 
 
-def split(problem: Problem, seed: int) -> tuple[Problem, MeasurementOperator, Array]:
+_THINNED: WeakKeyDictionary[Problem, tuple[tuple[float, int, int], Problem]] = WeakKeyDictionary()
+
+
+def thinned(problem: Problem, rung: Rung | None, seed: int) -> Problem:
+    """The problem without the share of measurements that a rung leaves out."""
+    if rung is None or not rung.without:
+        return problem
+    key = rung.without, rung.seed, seed
+    known = _THINNED.get(problem)
+    if known is None or known[0] != key:
+        rest = split(problem, seed, name=f"left out {rung.seed}", share=rung.without)[0]
+        # Kept from step to step of a try.
+        _THINNED[problem] = known = (key, rest)
+    return known[1]
+
+
+def split(
+    problem: Problem, seed: int, *, name: str = "held out", share: float = HELD_OUT
+) -> tuple[Problem, MeasurementOperator, Array]:
     """The problem without some measurements; the operator and the data of those."""
     m, operator = problem.data.size, problem.operator
     out = np.zeros(m, bool)
-    out[stream(seed, "held out").permutation(m)[: max(1, int(HELD_OUT * m))]] = True
+    out[stream(seed, name).permutation(m)[: max(1, int(share * m))]] = True
     if isinstance(operator, HasPositions):
         i, j = operator.positions
         parts: list[Any] = [

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from .. import _check
 from ..factors import Factors
-from ..gauss_newton import Ladder, PathState, parse
+from ..gauss_newton import Ladder, PathState, leading_columns, parse
 from ..losses import Squared
 from ..problem import Evaluation, Problem
 from ._protocol import Solver, SolverInfo
@@ -23,6 +23,8 @@ __all__ = ["RankPath"]
         summary="ridged rank path: columns one by one, Gauss-Newton, a ladder of tries",
         losses=(Squared,),
         start="small_random",
+        restarts=True,
+        max_iter=5000,
         references=(
             "Uschmajew, Vandereycken (2015), Greedy rank updates combined with Riemannian descent "
             "methods for low-rank optimization, SampTA (columns one by one; the ridges and the "
@@ -40,13 +42,16 @@ class RankPath(Solver):
         The tries in turn, each ``"kind:strength"`` or ``"kind:strength:rate"``. Kinds are "rank"
         (column by column, with a ridge of `strength` times the leading singular value of the
         residual that the column enters along), "ridge" (full rank at once, with a ridge from
-        `strength` times the leading singular value of the data) and "logdet" (the same, with a
-        ridge ``strength p eps^2 / (eps + s_i)`` for the direction of singular value s_i; p is
+        `strength` times the leading singular value of the data) and "logdet" (the same with one
+        column more, which goes where eps is 0.02 of its first value, and with a ridge
+        ``strength p eps^2 / sqrt(eps^2 + s_i^2)`` for the direction of singular value s_i; p is
         the isometry). The rate is the factor by which the ridge, or eps, is taken down. Default:
         "rank:0.1", and then what suits the spread of singular values that it sees.
     restarts : int
-        Further tries of kind "rank" after those of the ladder, with strengths and starts of the
-        power iteration drawn from `seed`.
+        Further tries after those of the ladder, that leave out some of the measurements, drawn
+        from `seed`, until the ridge is gone: three of four of kind "logdet", with a tenth or a
+        twentieth left out, the others of kind "rank", with 2 % left out and strengths and starts
+        of the power iteration drawn as well; all of the latter kind for steep spectra.
     seed : int
         Of what is drawn: starts of power iterations, restarts, measurements held out.
 
@@ -88,7 +93,7 @@ class RankPath(Solver):
     """
 
     ladder: tuple[str, ...] | None = None
-    restarts: int = 8
+    restarts: int = 12
     seed: int = 0
     state_type: ClassVar[type] = PathState
 
@@ -116,8 +121,9 @@ class RankPath(Solver):
             path.advance(problem, state)
 
     def factors(self, state: PathState) -> Factors:
-        """The present factors, of fewer columns on the way up."""
-        return state.X
+        """The present factors, of fewer columns on the way up, never of more than the rank."""
+        X, rank = state.X, state.best_left.shape[1]
+        return X if X.rank <= rank else leading_columns(X.balanced(), rank)
 
     def resume(self, state: PathState, previous: PathState) -> None:
         """Go on where the ladder stood."""
