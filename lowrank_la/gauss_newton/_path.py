@@ -42,8 +42,8 @@ HELD_OUT, PREDICTS = 0.05, 0.5
 # up to this share of it, are taken to have found the same matrix, and noise.
 PLENTY, AGREES = 2.0, 0.02
 # Leading singular values of the residual as columns enter: of flat spectra the second is more
-# than this share of the first, of steep ones the last is less than that.
-FLAT, STEEP = 0.78, 0.01
+# than this share of the first, of steep ones the last, or the second, is less than that.
+FLAT, STEEP, SUDDEN = 0.78, 0.01, 0.2
 KINDS = ("rank", "ridge", "logdet")
 
 
@@ -252,18 +252,18 @@ class Ladder:
         if self.rungs is not None:
             listed = self.rungs
         else:
-            flat, steep = state.second > FLAT, state.spread < STEEP
-            listed = (FIRST, *LADDERS["flat" if flat else "steep" if steep else "mixed"])
+            listed = (FIRST, *LADDERS[kind_of_spectrum(state)])
         if state.rung < len(listed):
             return parse(listed[state.rung])
         extra = state.rung - len(listed)
         if extra < self.restarts:
-            if extra % 4 < 3 and not state.spread < STEEP:
+            steep = kind_of_spectrum(state) == "steep"
+            if extra % 4 < 3 and not (steep and extra % 2):
                 share = WITHOUT[extra % len(WITHOUT)]
                 return replace(parse(RESTART), seed=extra + 1, without=share)
             # The others keep to the ridges that suit the spectrum.
             low, high = (0.12, 0.35) if state.second > FLAT else (0.04, 0.2)
-            if state.spread < STEEP:
+            if steep:
                 low, high = 1e-4, 0.02
             draw = stream(self.seed, f"restart {extra}").random(2)
             strength = low * (high / low) ** draw[0]
@@ -469,8 +469,9 @@ class Ladder:
             u, v = np.hstack([X.left, u]), np.hstack([X.right, v])
         if k == 1 and np.isnan(state.second):
             state.second = float(values[0]) / state.top
-            if self.rungs is None and state.rung == 0 and state.second > FLAT:
-                state.outcomes = f"{self._name(state)}: left at once, the spectrum is flat"
+            kind = kind_of_spectrum(state)
+            if self.rungs is None and state.rung == 0 and kind != "mixed":
+                state.outcomes = f"{self._name(state)}: left at once, the spectrum is {kind}"
                 self._next(whole, state)
                 return
         if k + 1 == self.rank and np.isnan(state.spread):
@@ -515,11 +516,13 @@ class Ladder:
         if state.count < most and state.value <= 0.95 * before:
             return
         state.level *= rung.rate
-        if state.level < BOTTOM[rung.kind] * state.top:
+        # Ridges by direction have to come down to the smallest singular value.
+        low = state.spread if rung.kind == "logdet" and state.spread < STEEP else 1.0
+        if state.level < low * BOTTOM[rung.kind] * state.top:
             self._end(problem, state)
         else:
             X = state.X.balanced()
-            if X.rank > self.rank and state.level < SPARED * state.top:
+            if X.rank > self.rank and state.level < low * SPARED * state.top:
                 X = leading_columns(X, self.rank)
             self._weigh(problem, state, X, rung)
 
@@ -536,6 +539,13 @@ class Ladder:
 FALL, HASTY, MOST = 0.003, 0.05, 30
 # A start that leaves more than this share of the data is not worth a try.
 EXPLAINS = 0.9
+
+
+def kind_of_spectrum(state: PathState) -> str:
+    """By what the first try has seen so far."""
+    if state.second > FLAT:
+        return "flat"
+    return "steep" if state.spread < STEEP or state.second < SUDDEN else "mixed"
 
 
 def relative_residual(problem: Problem, state: PathState) -> float:
