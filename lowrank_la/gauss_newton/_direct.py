@@ -1,4 +1,4 @@
-"""The inner linear problem of Gauss-Newton by its normal equations, for dense measurements.
+"""The inner linear problem of Gauss-Newton with its matrix written down, for dense measurements.
 
 With thin QR factorisations ``L = Q_L T_L`` and ``R = Q_R T_R`` a direction is written as
 ``dL = D_L T_R^{-H}``, ``dR = D_R T_L^{-H}``, so that ``J D = D_L Q_R^H + Q_L D_R^H``: the normal
@@ -8,6 +8,7 @@ same for all gauges of the factors.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -16,11 +17,12 @@ from .._typing import Array
 from ..errors import SolverBreakdownError
 from ..factors import Factors
 from ..kernels import _chunks, dense
+from ..losses import Squared
 from ..operators import HasTangentRows
 from ..problem import Problem
 
 # Numbers of the Jacobian that are held at a time.
-BLOCK = 1 << 22
+BLOCK = 1 << 16
 # Share of the right-hand side that the solution may leave, in rounding units.
 TOLERANCE = 1e3
 # Fixed, as for all kernels.
@@ -54,8 +56,9 @@ def solve(
     *,
     residual: Array | None = None,
     weights: Array | None = None,
+    tol: float = 0.0,
 ) -> Parts:
-    """Solve ``(J* A* W A J + diag(shift)) D = -gradient`` with the matrix written down.
+    """Solve ``(J* A* W A J + diag(shift)) D = -gradient`` with ``A J`` written down.
 
     Parameters
     ----------
@@ -72,6 +75,8 @@ def solve(
         ``A(X) - data``; used where no gradient is given.
     weights : array, shape (m,), optional
         Weights W of the measurements; default ones.
+    tol : float
+        Share of the right-hand side that may be left; rounding if that is more.
 
     Returns
     -------
@@ -81,24 +86,50 @@ def solve(
     Raises
     ------
     SolverBreakdownError
-        If a factor has dependent columns, or the normal matrix is not finite.
+        If a factor has dependent columns, or the matrix is not finite.
     """
     left, left_core = np.linalg.qr(X.left)
     right, right_core = (left, left_core) if X.symmetric else np.linalg.qr(X.right)
     # dL goes with the core of R, dR with that of L.
     cores = [right_core] if problem.symmetric else [right_core, left_core]
     inverses = [_inverse(core) for core in cores]
-    matrix, sums = _normal_equations(problem, left, right, residual, weights)
-    rows = [X.left.shape[0], X.right.shape[0]][: len(cores)]
-    if np.any(shift):
-        _add_shift(matrix, shift, inverses, rows)
+    equations = _Equations(problem, left, right, weights)
+    shapes = [(n, X.rank) for n in (X.left.shape[0], X.right.shape[0])[: len(cores)]]
     if gradient is not None:
         sums = _join([g @ inverse for g, inverse in zip(gradient, inverses, strict=True)])
-    parts = _split(-_solved(matrix, sums), [(n, X.rank) for n in rows], X.dtype)
+    else:
+        assert residual is not None
+        sums = equations.gradient(residual)
+    curvatures = []
+    if np.any(shift):
+        size = np.broadcast_to(shift, X.rank)
+        curvatures = [(inverse.conj().T * size) @ inverse for inverse in inverses]
+    else:
+        # Where the right-hand side is a small difference of large numbers, its rounding errors
+        # point along the gauge too, which nothing would hold.
+        sums = _join(_without_gauge(_split(sums, shapes, X.dtype), left, right))
+
+    def apply(x: Array) -> Array:
+        image = equations.product(x)
+        if curvatures:
+            parts = _split(x, shapes, X.dtype)
+            image += _join([d @ c for d, c in zip(parts, curvatures, strict=True)])
+        return image
+
+    found = _solved(apply, sums, tol)
     return tuple(
         np.ascontiguousarray(d @ inverse.conj().T)
-        for d, inverse in zip(parts, inverses, strict=True)
+        for d, inverse in zip(_split(-found, shapes, X.dtype), inverses, strict=True)
     )
+
+
+def _without_gauge(parts: list[Array], left: Array, right: Array) -> list[Array]:
+    """The parts without ``(Q_L S, -Q_R S^H)``; of one factor, without ``Q S`` with S skew."""
+    turn = left.conj().T @ parts[0]
+    if len(parts) == 1:
+        return [parts[0] - left @ (0.5 * (turn - turn.conj().T))]
+    turn = 0.5 * (turn - parts[1].conj().T @ right)
+    return [parts[0] - left @ turn, parts[1] + right @ turn.conj().T]
 
 
 def _inverse(core: Array) -> Array:
@@ -111,79 +142,81 @@ def _inverse(core: Array) -> Array:
     return np.linalg.inv(core)
 
 
-def _normal_equations(
-    problem: Problem,
-    left: Array,
-    right: Array,
-    residual: Array | None,
-    weights: Array | None,
-) -> tuple[Array, Array]:
-    """``J^T W J`` and ``J^T W e`` over real unknowns; halved where the objective is."""
-    operator: Any = problem.operator
-    unknowns = _unknowns(problem, left.shape[1])
-    kind = left.real.dtype
-    matrix, sums = np.zeros((unknowns, unknowns), kind), np.zeros(unknowns, kind)
-    roots = None if weights is None else np.sqrt(weights).astype(kind)
-    cuts = _chunks.even_borders(unknowns, LANES)
-    count = max(64, BLOCK // unknowns)
-    for start in range(0, operator.size, count):
-        stop = min(start + count, operator.size)
-        block = _jacobian(problem, operator.tangent_rows(left, right, start, stop))
-        if roots is not None:
-            block *= np.tile(roots[start:stop], block.shape[1] // (stop - start))
-        _chunks.run(dense.gram_rows, cuts, float(block.size * unknowns), block, matrix)
-        if residual is not None:
-            e = residual[start:stop]
-            e = e if roots is None else e * roots[start:stop]
-            e = np.concatenate([e.real, e.imag])[: block.shape[1]].astype(kind)
-            image = np.empty(unknowns, kind)
-            _chunks.run(dense.row_products, cuts, float(block.size), block, e, image)
-            sums += image
-    matrix = np.triu(matrix) + np.triu(matrix, 1).T
-    return (0.5 * matrix, 0.5 * sums) if problem.symmetric else (matrix, sums)
+class _Equations:
+    """``W^{1/2} A J`` over real unknowns, and its products; halved where the objective is."""
+
+    def __init__(self, problem: Problem, left: Array, right: Array, weights: Array | None) -> None:
+        operator: Any = problem.operator
+        m, kind = operator.size, left.real.dtype
+        doubled = problem.dtype.kind == "c" and problem.data.dtype.kind == "c"
+        shape = (2 if doubled else 1, m, _unknowns(problem, left.shape[1]))
+        self.matrix = np.empty(shape, kind)
+        roots = np.sqrt(0.5 if problem.symmetric else 1.0)
+        self.roots = np.broadcast_to(roots if weights is None else roots * np.sqrt(weights), m)
+        self.roots = self.roots.astype(kind)
+        count = max(64, BLOCK // shape[2])
+        for start in range(0, m, count):
+            stop = min(start + count, m)
+            rows = operator.tangent_rows(left, right, start, stop)
+            _write_jacobian(problem, rows, self.matrix[:, start:stop])
+            if weights is not None or problem.symmetric:
+                self.matrix[:, start:stop] *= self.roots[start:stop, None]
+        self.matrix = self.matrix.reshape(-1, shape[2])
+        self.cuts = _chunks.even_borders(len(self.matrix), LANES)
+        self.zero = np.zeros(len(self.matrix), kind)
+        self.image = np.empty_like(self.zero)
+
+    def product(self, x: Array) -> Array:
+        """``J^T W J x``, reading the matrix once."""
+
+        def lane(lo: int, hi: int) -> Array:
+            out = np.zeros_like(x)
+            args = (self.matrix, x, self.zero, Squared.code, 0.0, self.image, out)
+            dense.residual_sums(lo, hi, *args)
+            return out
+
+        return _sum(_chunks.run(lane, self.cuts, 2.0 * self.matrix.size))
+
+    def gradient(self, residual: Array) -> Array:
+        """``J^T W e``."""
+        e = residual * self.roots
+        e = np.concatenate([e.real, e.imag])[: len(self.matrix)].astype(self.roots.dtype)
+
+        def lane(lo: int, hi: int) -> Array:
+            out = np.zeros(self.matrix.shape[1], e.dtype)
+            dense.row_combination(lo, hi, self.matrix, e, out)
+            return out
+
+        return _sum(_chunks.run(lane, self.cuts, float(self.matrix.size)))
 
 
-def _jacobian(problem: Problem, rows: tuple[Array, Array]) -> Array:
-    """Transposed: a row for each unknown, a column for each real number measured.
+def _sum(lanes: list[Array]) -> Array:
+    total = lanes[0]
+    for lane in lanes[1:]:
+        total += lane
+    return total
 
-    ``A(J D)_i = <P_i, dL> + conj(<Q_i, dR>)`` with ``P_i = A_i R`` and ``Q_i = A_i^H L``. Real
-    parts of the measurements come first, then imaginary parts if the data have them.
+
+def _write_jacobian(problem: Problem, rows: tuple[Array, Array], out: Array) -> None:
+    """A row for each real number measured, into ``out[0]``, and ``out[1]`` for imaginary parts.
+
+    ``A(J D)_i = <P_i, dL> + conj(<Q_i, dR>)`` with ``P_i = A_i R`` and ``Q_i = A_i^H L``.
     """
-    single = problem.symmetric
-    P = rows[0].reshape(len(rows[0]), -1).T
-    Q = P if rows[1] is rows[0] else rows[1].reshape(len(rows[1]), -1).T
+    P, Q = (part.reshape(len(part), -1) for part in rows)
     if problem.dtype.kind != "c":
-        if single:
-            return np.ascontiguousarray(2 * P if P is Q else P + Q)
-        return np.vstack([P, Q])
-    parts = [(_pairs(P.real, P.imag), _pairs(Q.real, Q.imag))]
-    if problem.data.dtype.kind == "c":
-        parts.append((_pairs(-P.imag, P.real), _pairs(Q.imag, -Q.real)))
-    sides = [a + b if single else np.vstack([a, b]) for a, b in parts]
-    return np.hstack(sides)
-
-
-def _pairs(a: Array, b: Array) -> Array:
-    """Rows of a and b in turn, as numbers of a complex array lie in memory."""
-    return np.stack([a, b], axis=1).reshape(-1, a.shape[1])
-
-
-def _add_shift(matrix: Array, shift: Array | float, inverses: list[Array], rows: list[int]) -> None:
-    start = 0
-    for inverse, n in zip(inverses, rows, strict=True):
-        weights = np.broadcast_to(shift, len(inverse))
-        block = (inverse.conj().T * weights) @ inverse
-        units = np.eye(n)
-        if block.dtype.kind != "c":
-            addition = np.kron(block, units)
+        real = [(P, Q)]
+    else:
+        real = [(P.view(P.real.dtype), Q.view(Q.real.dtype))]
+        if len(out) > 1:
+            # conj(p) x has the imaginary part <i p, x>, and its conjugate the opposite one.
+            turned = 1j * P, -1j * Q
+            real.append((turned[0].view(P.real.dtype), turned[1].view(Q.real.dtype)))
+    for target, (p, q) in zip(out, real, strict=True):
+        if problem.symmetric:
+            np.add(p, q, out=target)
         else:
-            # The form x K x^H over pairs of real and imaginary parts.
-            turn = np.array([[0.0, 1.0], [-1.0, 0.0]])
-            addition = np.kron(block.real, np.eye(2 * n))
-            addition += np.kron(block.imag, np.kron(units, turn))
-        at = slice(start, start + len(addition))
-        matrix[at, at] += addition
-        start += len(addition)
+            target[:, : p.shape[1]] = p
+            target[:, p.shape[1] :] = q
 
 
 def _join(parts: list[Array]) -> Array:
@@ -199,34 +232,37 @@ def _split(x: Array, shapes: list[tuple[int, int]], dtype: np.dtype[Any]) -> lis
     return [piece.reshape(rank, n).T for piece, (n, rank) in pieces]
 
 
-def _solved(matrix: Array, right: Array) -> Array:
+def _solved(apply: Callable[[Array], Array], right: Array, tol: float) -> Array:
     """Conjugate gradients from zero: the solution of least norm, whatever the gauge.
 
-    The matrix is well conditioned and applied in a kernel. LAPACK's factorisations would change
+    The equations are well conditioned, and products with the Jacobian cost little beside reading
+    the measurement matrices for it. LAPACK's factorisations would need the normal matrix, change
     their bits with the number of threads, and need the gauge taken out.
     """
-    if not (np.isfinite(matrix).all() and np.isfinite(right).all()):
-        raise SolverBreakdownError("the normal matrix is not finite: the iterates grew too large")
-    x, image = np.zeros_like(right), np.empty_like(right)
+    if not np.isfinite(right).all():
+        raise SolverBreakdownError("the Jacobian is not finite: the iterates grew too large")
+    x = np.zeros_like(right)
     d = residual = right
     gamma = first = _dot(residual, residual)
-    eps = float(np.finfo(matrix.dtype).eps)
-    cuts = _chunks.even_borders(len(right), LANES)
+    least = max(tol, TOLERANCE * float(np.finfo(right.dtype).eps)) ** 2 * first
     for _ in range(2 * len(right)):
-        if not gamma > (TOLERANCE * eps) ** 2 * first:
+        if not gamma > least:
             break
-        _chunks.run(dense.row_products, cuts, float(matrix.size), matrix, d, image)
+        image = apply(d)
         curvature = _dot(d, image)
         if not curvature > 0.0:
             break
         t = right.dtype.type(gamma / curvature)
-        x, residual = x + t * d, residual - t * image
+        x = x + t * d
+        residual = residual - t * image
         new = _dot(residual, residual)
         d = residual + right.dtype.type(new / gamma) * d
         gamma = new
+    if not np.isfinite(x).all():
+        raise SolverBreakdownError("the Jacobian is not finite: the iterates grew too large")
     return x
 
 
 def _dot(a: Array, b: Array) -> float:
-    # Not vdot: its summation order changes with the number of BLAS threads.
+    # Not BLAS: its summation order changes with the number of threads.
     return float(np.sum(a * b, dtype=float))

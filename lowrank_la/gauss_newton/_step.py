@@ -241,7 +241,8 @@ def _solve(
     if not offers(operator, HasGaussNewton):
         if _direct.pays(problem, X.rank):
             try:
-                return _direct.solve(problem, X, gradient, shift), 1, 0.0
+                # The inner iterations cost little beside writing the matrix down.
+                return _direct.solve(problem, X, gradient, shift, tol=tol * tol), 1, 0.0
             except SolverBreakdownError:
                 # Dependent columns, which iterations from zero do not mind.
                 pass

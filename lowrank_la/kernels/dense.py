@@ -151,6 +151,59 @@ def residual_sums(lo, hi, matrix, x, data, code, parameter, residual, out):  # t
     return total
 
 
+# Side up to which a packed matrix is unpacked into cache for its products.
+SMALL = 128
+
+
+@inline
+def _unpack(row, scale, full):  # type: ignore[no-untyped-def]
+    n = full.shape[0]
+    start = n
+    for a in range(n):
+        full[a, a] = row[a]
+        length = n - 1 - a
+        upper = row[start : start + length]
+        target = full[a, a + 1 :]
+        for b in range(length):
+            target[b] = scale * upper[b]
+        for b in range(length):
+            full[a + 1 + b, a] = target[b]
+        start += length
+
+
+@inline
+def _dots(a0, a1, a2, a3, v):  # type: ignore[no-untyped-def]
+    """Products of four rows with v, without conjugates."""
+    s0 = a0[0] * v[0] * 0
+    s1 = s0
+    s2 = s0
+    s3 = s0
+    for k in range(v.size):
+        s0 += a0[k] * v[k]
+        s1 += a1[k] * v[k]
+        s2 += a2[k] * v[k]
+        s3 += a3[k] * v[k]
+    return s0, s1, s2, s3
+
+
+@inline
+def _symmetric_products(full, factor, out):  # type: ignore[no-untyped-def]
+    """out[q] = full @ factor[q], four rows at a time."""
+    rank, n = factor.shape
+    for q in range(rank):
+        v = factor[q]
+        for a in range(0, n, 4):
+            # The last rows may come twice.
+            b = min(a + 1, n - 1)
+            c = min(a + 2, n - 1)
+            d = min(a + 3, n - 1)
+            s0, s1, s2, s3 = _dots(full[a], full[b], full[c], full[d], v)
+            out[q, a] = s0
+            out[q, b] = s1
+            out[q, c] = s2
+            out[q, d] = s3
+
+
 @kernel
 def packed_products(lo, hi, matrix, factor, out):  # type: ignore[no-untyped-def]
     """out[i, q] = A_i @ factor[q] for rows lo..hi-1, A_i a packed real symmetric matrix.
@@ -160,8 +213,14 @@ def packed_products(lo, hi, matrix, factor, out):  # type: ignore[no-untyped-def
     """
     rank, n = factor.shape
     scale = factor[0, 0] * 0 + np.sqrt(0.5)
+    small = n <= SMALL
+    full = np.empty((n, n) if small else (0, 0), factor.dtype)
     for i in range(lo, hi):
         row = matrix[i]
+        if small:
+            _unpack(row, scale, full)
+            _symmetric_products(full, factor, out[i])
+            continue
         for q in range(rank):
             v = factor[q]
             o = out[i, q]
@@ -186,14 +245,37 @@ def packed_products(lo, hi, matrix, factor, out):  # type: ignore[no-untyped-def
 def tangent_products(lo, hi, matrix, left, right, out_left, out_right):  # type: ignore[no-untyped-def]
     """out_left[i, q] = A_i right[q] and out_right[i, q] = A_i^H left[q] for rows lo..hi-1.
 
-    A row of the matrix is A_i, flattened; left is (r, n1), right (r, n2). Each row of A_i is
-    used for all products while it is in cache.
+    A row of the matrix is A_i, flattened; left is (r, n1), right (r, n2). Four rows of A_i are
+    used for all products while they are in cache.
     """
     rank, n1 = left.shape
     n2 = right.shape[1]
     for i in range(lo, hi):
         out_right[i] = 0
-        for a in range(n1):
+        a = 0
+        while a + 4 <= n1:
+            r0 = matrix[i, a * n2 : (a + 1) * n2]
+            r1 = matrix[i, (a + 1) * n2 : (a + 2) * n2]
+            r2 = matrix[i, (a + 2) * n2 : (a + 3) * n2]
+            r3 = matrix[i, (a + 3) * n2 : (a + 4) * n2]
+            for q in range(rank):
+                v = right[q]
+                o = out_right[i, q]
+                w0 = left[q, a]
+                w1 = left[q, a + 1]
+                w2 = left[q, a + 2]
+                w3 = left[q, a + 3]
+                s0, s1, s2, s3 = _dots(r0, r1, r2, r3, v)
+                for b in range(n2):
+                    o[b] += (w0 * np.conj(r0[b]) + w1 * np.conj(r1[b])) + (
+                        w2 * np.conj(r2[b]) + w3 * np.conj(r3[b])
+                    )
+                out_left[i, q, a] = s0
+                out_left[i, q, a + 1] = s1
+                out_left[i, q, a + 2] = s2
+                out_left[i, q, a + 3] = s3
+            a += 4
+        while a < n1:
             row = matrix[i, a * n2 : (a + 1) * n2]
             for q in range(rank):
                 v = right[q]
@@ -204,61 +286,4 @@ def tangent_products(lo, hi, matrix, left, right, out_left, out_right):  # type:
                     s += row[b] * v[b]
                     o[b] += weight * np.conj(row[b])
                 out_left[i, q, a] = s
-
-
-@kernel
-def gram_rows(lo, hi, rows, out):  # type: ignore[no-untyped-def]
-    """out[a, b] += <rows[a], rows[b]> for a in lo..hi-1 and b >= a; real numbers.
-
-    Two rows against four at a time, in pieces that stay in cache.
-    """
-    n, m = rows.shape
-    piece, tile = 512, 48
-    for place in range(((m + piece - 1) // piece) * ((n - lo + tile - 1) // tile)):
-        start = place // ((n - lo + tile - 1) // tile) * piece
-        first = lo + place % ((n - lo + tile - 1) // tile) * tile
-        stop, last = min(start + piece, m), min(first + tile, n)
-        a = lo
-        while a < min(hi, last):
-            x0 = rows[a, start:stop]
-            x1 = rows[min(a + 1, hi - 1), start:stop]
-            b = max(a, first)
-            while b < last:
-                y0 = rows[b, start:stop]
-                y1 = rows[min(b + 1, last - 1), start:stop]
-                y2 = rows[min(b + 2, last - 1), start:stop]
-                y3 = rows[min(b + 3, last - 1), start:stop]
-                s00 = x0[0] * 0
-                s01 = s00
-                s02 = s00
-                s03 = s00
-                s10 = s00
-                s11 = s00
-                s12 = s00
-                s13 = s00
-                for k in range(stop - start):
-                    s00 += x0[k] * y0[k]
-                    s01 += x0[k] * y1[k]
-                    s02 += x0[k] * y2[k]
-                    s03 += x0[k] * y3[k]
-                    s10 += x1[k] * y0[k]
-                    s11 += x1[k] * y1[k]
-                    s12 += x1[k] * y2[k]
-                    s13 += x1[k] * y3[k]
-                out[a, b] += s00
-                if b + 1 < last:
-                    out[a, b + 1] += s01
-                if b + 2 < last:
-                    out[a, b + 2] += s02
-                if b + 3 < last:
-                    out[a, b + 3] += s03
-                if a + 1 < hi:
-                    out[a + 1, b] += s10
-                    if b + 1 < last:
-                        out[a + 1, b + 1] += s11
-                    if b + 2 < last:
-                        out[a + 1, b + 2] += s12
-                    if b + 3 < last:
-                        out[a + 1, b + 3] += s13
-                b += 4
-            a += 2
+            a += 1

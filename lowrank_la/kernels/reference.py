@@ -159,10 +159,6 @@ def packed_products(lo: int, hi: int, matrix: Array, factor: Array, out: Array) 
         out[i] = factor @ full
 
 
-def gram_rows(lo: int, hi: int, rows: Array, out: Array) -> None:
-    out[lo:hi] += np.triu(rows @ rows.T)[lo:hi]
-
-
 def tangent_products(
     lo: int,
     hi: int,

@@ -39,7 +39,6 @@ def warmup(dtypes: Sequence[Any] = (np.float64,)) -> int:
         quadratic.form_products(0, 2, real, real, real.copy())
         quadratic.form_combination(0, 2, real, real, real.copy())
         quadratic.form_sums(0, 2, real, real, real[:0], real[0], 0, 0.0, real.copy())
-        dense.gram_rows(0, 2, real, real.copy())
         dense.packed_products(0, 2, three, one, cube)
         dense.tangent_products(0, 2, np.ones((2, 4), dtype), one, one, cube, cube.copy())
         size, kept = np.ones(3, factor.real.dtype), np.array([1, 1], np.int64)

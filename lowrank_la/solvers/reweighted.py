@@ -106,13 +106,13 @@ class Reweighted(Solver):
         residual. Smaller values make fewer iterations near the solution and more far from it.
         Without effect on the Huber loss, which has a threshold of its own.
     inner : {"auto", "direct", "iterative"}
-        How the weighted linear problem is solved: "direct" writes its normal equations down,
-        for operators that offer `tangent_rows`; "iterative" is conjugate gradients. "auto"
-        takes the first where it is the cheaper one.
+        How the weighted linear problem is solved, by conjugate gradients: "direct" with its
+        matrix written down, for operators that offer `tangent_rows`; "iterative" with the
+        operator. "auto" takes the first where it is the cheaper one.
     inner_tol : float
         Share of the residual at which conjugate gradients end.
     inner_limit : int
-        Largest number of their iterations.
+        Largest number of their iterations with the operator.
 
     Model
     -----
@@ -146,9 +146,9 @@ class Reweighted(Solver):
 
     Cost
     ----
-    Two passes over the data per iteration and, with n the number of unknowns, O(m n^2 + n^3)
-    for the direct solution; or three to four passes per inner iteration, of which there are 5
-    to 50.
+    Two to three passes over the data per iteration and, with n the number of unknowns, O(m n)
+    per inner iteration for the direct solution; or three to four passes per inner iteration. Of
+    these there are 5 to 50.
 
     References
     ----------
@@ -206,7 +206,8 @@ class Reweighted(Solver):
         for _ in range(HALVINGS):
             point = _along(X, D, t)
             there = smooth.evaluate(point, residual=True)
-            if smooth.misfit(point, there) <= least:
+            # Summed in the same order as the one it is compared with.
+            if smooth.loss.value(there.residual) <= least:  # type: ignore[arg-type]
                 trial, at = point, there
                 break
             t *= 0.5
@@ -227,7 +228,9 @@ class Reweighted(Solver):
     ) -> tuple[Array, ...]:
         squared = problem.replace(loss=Squared())
         if self._direct(problem, X):
-            return _direct.solve(squared, X, None, residual=residual, weights=weights)
+            return _direct.solve(
+                squared, X, None, residual=residual, weights=weights, tol=self.inner_tol
+            )
         slope = (weights * residual).astype(residual.dtype, copy=False)
         at = _gradient(problem, X, slope)
         roots = np.sqrt(weights)
