@@ -7,8 +7,9 @@ import pytest
 
 import lowrank_la as ll
 from lowrank_la import initial, losses
-from lowrank_la.errors import IncompatibleError, InvalidInputError
+from lowrank_la.errors import IncompatibleError, InvalidInputError, UnderdeterminedWarning
 from lowrank_la.gauss_newton import Ladder, parse
+from lowrank_la.gauss_newton._path import thinned
 from lowrank_la.solvers import make_solver
 
 RANK, SIZE = 3, 60
@@ -108,6 +109,56 @@ def test_with_little_more_data_than_unknowns_noise_is_told_at_the_end():
     assert "held out" in result.parts["verdict"]
     assert result.parts["outcomes"].count("residual") == 2
     assert error(result) < 0.05
+
+
+def test_noise_near_the_limit_is_told_by_two_tries_that_agree_closely():
+    instance = near_limit(2, cond=2.0, oversampling=1.8, noise=1e-5)
+    result = ll.solve(instance, "rank_path")
+    assert result.converged
+    assert result.parts["outcomes"].count("residual") == 2
+    assert error(result) < 1e-3
+
+
+def test_rows_with_too_few_entries_are_told():
+    """All data are fitted, and yet a row with two entries is not determined at rank 3."""
+    instance = near_limit(1, cond=2.0, oversampling=3.5)
+    i, j = instance.problem.operator.positions
+    keep = (i != 7) | (np.cumsum(i == 7) <= 2)
+    few = ll.observed(i[keep], j[keep], instance.problem.data[keep], (SIZE, SIZE))
+    with pytest.warns(UnderdeterminedWarning, match="too few in rows 7"):
+        result = ll.solve(few, "rank_path", rank=RANK)
+    assert result.parts["undetermined_rows"].tolist() == [7]
+    assert result.parts["undetermined_columns"].size == 0
+    assert "1 rows and 0 columns are not determined" in result.reason
+
+
+def test_restarts_leave_out_data_until_the_ridge_is_gone():
+    path = Ladder(rank=RANK, rungs=("rank:0.1",), restarts=4)
+    problem = near_limit(0).problem
+    state = path.begin(problem, initial.small_random(problem, RANK))
+    shares = []
+    for state.rung in range(5):
+        rung = path.rung(state)
+        rest = thinned(problem, rung, 0)
+        shares.append(1 - rest.data.size / problem.data.size)
+    np.testing.assert_allclose(shares, [0, 0.1, 0.05, 0.1, 0.02], atol=2e-3)
+    assert thinned(problem, rung, 0) is rest
+    assert thinned(problem, rung, 1) is not rest
+
+
+def test_ridges_by_direction_have_a_spare_column_until_late():
+    problem = near_limit(1, cond=2.0, oversampling=3.5).problem
+    options = {"ladder": "logdet:0.3:0.8", "restarts": 0}
+    path = Ladder(rank=RANK, rungs=("logdet:0.3:0.8",), restarts=0)
+    state = path.begin(problem, initial.small_random(problem, RANK))
+    ranks = []
+    while state.phase == "anneal":
+        ranks.append(state.X.rank)
+        path.advance(problem, state)
+    assert ranks[0] == RANK + 1
+    assert ranks[-1] == RANK
+    seen = [view.X.rank for view in ll.iterate(problem, "rank_path", rank=RANK, **options)]
+    assert set(seen) == {RANK}
 
 
 def test_a_good_start_is_the_first_try(completion):

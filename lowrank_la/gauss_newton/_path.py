@@ -19,7 +19,8 @@ from .._random import stream
 from .._typing import Array
 from ..errors import InvalidInputError
 from ..factors import Factors
-from ..operators import HasPositions, MeasurementOperator
+from ..operators import HasGaussNewton, HasPositions, MeasurementOperator
+from ..operators._protocol import offers
 from ..operators.combine import Subset
 from ..operators.entries import EntrySampling
 from ..problem import Evaluation, Problem
@@ -31,6 +32,8 @@ ROUNDING = 256.0
 TOL, LIMIT, LAST_LIMIT = 0.1, 60, 200
 # A try ends after so many steps in a row at full rank that take less than a hundredth off.
 PATIENCE, SLOW, STEPS = 3, 0.01, 80
+# After so many of them inner solves are accurate.
+LONG = 15
 # Ridges end at this share of the first.
 BOTTOM = {"rank": 1e-4, "ridge": 2e-4, "logdet": 1e-3}
 # Columns beyond the rank under ridges that differ by direction, and the share of the first level
@@ -41,9 +44,11 @@ HELD_OUT, PREDICTS = 0.05, 0.5
 # With so many times as many measurements as unknowns, tries that end with the same residual,
 # up to this share of it, are taken to have found the same matrix, and noise.
 PLENTY, AGREES = 2.0, 0.02
+# With fewer, down to so many times, they have to agree closely in residual and as matrices.
+SOME, CLOSELY = 1.5, 0.001
 # Leading singular values of the residual as columns enter: of flat spectra the second is more
-# than this share of the first, of steep ones the last, or the second, is less than that.
-FLAT, STEEP, SUDDEN = 0.78, 0.01, 0.2
+# than this share of the first, or the last; of steep ones the last, or the second, is less.
+FLAT, EVEN, STEEP, SUDDEN = 0.78, 0.4, 0.01, 0.2
 KINDS = ("rank", "ridge", "logdet")
 
 
@@ -154,6 +159,8 @@ class PathState:
         The best matrix of all tries, by how much it misses, and from which try.
     stationary : array
         Relative residuals of the tries that ended at a stationary point.
+    open_rows, open_columns : array of int
+        Rows and columns that their own measurements do not determine, once all are fitted.
     outcomes : str
         What each try gave.
     verdict : str
@@ -187,6 +194,8 @@ class PathState:
     best_score: float
     best_rung: int
     stationary: Array
+    open_rows: Array
+    open_columns: Array
     outcomes: str
     verdict: str
     inner: int
@@ -257,14 +266,12 @@ class Ladder:
             return parse(listed[state.rung])
         extra = state.rung - len(listed)
         if extra < self.restarts:
-            steep = kind_of_spectrum(state) == "steep"
-            if extra % 4 < 3 and not (steep and extra % 2):
+            kind = kind_of_spectrum(state)
+            if extra % 4 < 3 and not (kind == "steep" and extra % 2):
                 share = WITHOUT[extra % len(WITHOUT)]
                 return replace(parse(RESTART), seed=extra + 1, without=share)
             # The others keep to the ridges that suit the spectrum.
-            low, high = (0.12, 0.35) if state.second > FLAT else (0.04, 0.2)
-            if steep:
-                low, high = 1e-4, 0.02
+            low, high = {"flat": (0.12, 0.5), "mixed": (0.04, 0.2), "steep": (1e-4, 0.02)}[kind]
             draw = stream(self.seed, f"restart {extra}").random(2)
             strength = low * (high / low) ** draw[0]
             return Rung(
@@ -307,6 +314,8 @@ class Ladder:
             best_score=float("inf"),
             best_rung=-1,
             stationary=np.zeros(0),
+            open_rows=np.zeros(0, np.int64),
+            open_columns=np.zeros(0, np.int64),
             outcomes="",
             verdict="",
             inner=0,
@@ -323,14 +332,17 @@ class Ladder:
             state.iteration += 1
             return
         last = state.phase in ("finish", "found")
+        # A Jacobian that is nearly singular shows by many steps, and wants exact ones.
+        long = last and state.since >= LONG
+        tol, limit = (state.forcing, LAST_LIMIT) if last else (TOL, LIMIT)
         X, before = state.X, state.value
         move = step(
             problem if last else thinned(problem, self.rung(state), self.seed),
             X,
             state.at,
             ridge=state.weights,
-            tol=state.forcing if last else TOL,
-            limit=LAST_LIMIT if last else LIMIT,
+            tol=min(tol, 0.01) if long else tol,
+            limit=5 * limit if long else limit,
         )
         state.place(move.X, move.at)
         state.length, state.inner = move.length, state.inner + move.inner
@@ -361,6 +373,13 @@ class Ladder:
         state.verdict = (
             f"{self._name(state)} fits the data to rounding, relative residual {miss:.0e}"
         )
+        loose = [undetermined(problem, state.X, side) for side in ("left", "right")]
+        state.open_rows, state.open_columns = loose
+        if any(k.size for k in loose):
+            state.verdict += (
+                f"; but {loose[0].size} rows and {loose[1].size} columns are not determined by "
+                f"their entries"
+            )
         return True
 
     def _name(self, state: PathState) -> str:
@@ -374,11 +393,9 @@ class Ladder:
         if state.X.norm() <= 2.0 * seen_norm(problem) and state.length > 0.0:
             error = held_out_error(problem, state.X, self.seed)
             score, what = min(error, 1.0 + miss), f"held-out error {error:.2g}"
-            again = bool(np.any(np.abs(state.stationary - miss) <= AGREES * miss))
-            plenty = problem.informative >= PLENTY * problem.degrees_of_freedom(self.rank)
-            state.stationary = np.append(state.stationary, miss)
-            if plenty and error < PREDICTS and (again or problem.nuclear):
+            if self._is_noise(problem, state, miss, error):
                 self._accept(state, miss, error)
+            state.stationary = np.append(state.stationary, miss)
         note = f"{self._name(state)}: residual {miss:.1e}, {what}, {state.since} steps"
         state.outcomes = f"{state.outcomes}; {note}" if state.outcomes else note
         if score < state.best_score or state.best_score == np.inf:
@@ -386,6 +403,23 @@ class Ladder:
             state.best_score, state.best_rung = score, state.rung
         if state.phase != "found":
             self._next(problem, state)
+
+    def _is_noise(self, problem: Problem, state: PathState, miss: float, error: float) -> bool:
+        """Whether what a try ends at is the matrix, and its residual noise."""
+        ratio = problem.informative / problem.degrees_of_freedom(self.rank)
+        gaps = np.abs(state.stationary - miss)
+        if ratio >= PLENTY:
+            again = bool(np.any(gaps <= AGREES * miss))
+            return error < PREDICTS and (again or problem.nuclear > 0)
+        if ratio < SOME or not np.any(gaps <= CLOSELY * miss):
+            return False
+        # The held-out error tells how well the data determine the matrix.
+        return error < PREDICTS and relative_move(state.X, state.best) < error
+
+    def _expected(self, problem: Problem, miss: float) -> float:
+        """What noise of this residual makes of data held out, with a margin."""
+        spare = problem.informative - problem.degrees_of_freedom(self.rank)
+        return 3.0 * miss * problem.informative / max(spare, 1)
 
     def _accept(self, state: PathState, miss: float, error: float) -> None:
         state.phase = "found"
@@ -402,10 +436,7 @@ class Ladder:
         state.rung = state.best_rung
         if self.judge and state.best_score < PREDICTS:
             error, miss = self._again(problem, state), relative_residual(problem, state)
-            spare = problem.informative - problem.degrees_of_freedom(self.rank)
-            # What noise of this residual makes of data left out, with a margin.
-            expected = 3.0 * miss * problem.informative / max(spare, 1)
-            if error < min(PREDICTS, expected):
+            if error < min(PREDICTS, self._expected(problem, miss)):
                 self._accept(state, miss, error)
                 return
         state.phase = "exhausted"
@@ -543,7 +574,7 @@ EXPLAINS = 0.9
 
 def kind_of_spectrum(state: PathState) -> str:
     """By what the first try has seen so far."""
-    if state.second > FLAT:
+    if state.second > FLAT or state.spread > EVEN:
         return "flat"
     return "steep" if state.spread < STEEP or state.second < SUDDEN else "mixed"
 
@@ -558,6 +589,25 @@ def leading_columns(X: Factors, rank: int) -> Factors:
     """The first columns of balanced factors, which come by falling singular value."""
     left = np.ascontiguousarray(X.left[:, :rank])
     return Factors(left, left if X.symmetric else np.ascontiguousarray(X.right[:, :rank]))
+
+
+def undetermined(problem: Problem, X: Factors, side: str) -> Array:
+    """Rows ("left") or columns of X that are free to move, given the other factor.
+
+    Those whose entries meet fewer independent directions of the other factor than its rank. None
+    for operators without blocks of the normal matrix.
+    """
+    operator: Any = problem.operator
+    none = np.zeros(0, np.int64)
+    if not offers(operator, HasGaussNewton) or (problem.symmetric and side == "right"):
+        return none
+    basis = np.linalg.qr(X.right if side == "left" else X.left)[0]
+    blocks = operator.normal_blocks(basis, side=side)
+    if problem.symmetric:
+        blocks = blocks + operator.normal_blocks(basis, side="right")
+    values = np.linalg.eigvalsh(blocks)
+    floor = 64.0 * X.rank * np.finfo(values.dtype).eps
+    return np.flatnonzero(values[:, 0] <= floor * np.maximum(values[:, -1], floor))
 
 
 def relative_move(X: Factors, Y: Factors) -> float:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from .. import _check
+from ..errors import UnderdeterminedWarning
 from ..factors import Factors
 from ..gauss_newton import Ladder, PathState, leading_columns, parse
 from ..losses import Squared
@@ -112,13 +114,24 @@ class RankPath(Solver):
 
     def init(self, problem: Problem, start: Factors) -> PathState:
         """At the start, or at the first column of the first try."""
-        return self._path(start.rank).begin(problem, start)
+        state = self._path(start.rank).begin(problem, start)
+        _warn_of_open(state)
+        return state
 
     def advance(self, problem: Problem, state: PathState, k: int) -> None:
-        """Take k Gauss-Newton steps."""
+        """Take k Gauss-Newton steps.
+
+        Warns
+        -----
+        UnderdeterminedWarning
+            If all data are fitted, but rows or columns have too few of them.
+        """
         path = self._path(state.best_left.shape[1])
+        known = state.phase == "found"
         for _ in range(k):
             path.advance(problem, state)
+        if not known:
+            _warn_of_open(state)
 
     def factors(self, state: PathState) -> Factors:
         """The present factors, of fewer columns on the way up, never of more than the rank."""
@@ -150,7 +163,7 @@ class RankPath(Solver):
         """What the iterates stand still at."""
         if state.phase != "exhausted":
             return None
-        return f"{state.verdict} ({state.outcomes})"
+        return state.verdict
 
     def parts(self, state: PathState) -> Mapping[str, Any]:
         """The try under way, what became of those before, and why the ladder ended."""
@@ -160,5 +173,23 @@ class RankPath(Solver):
             "phase": state.phase,
             "outcomes": state.outcomes,
             "verdict": state.verdict,
+            "undetermined_rows": state.open_rows,
+            "undetermined_columns": state.open_columns,
             "inner_iterations": state.inner,
         }
+
+
+def _warn_of_open(state: PathState) -> None:
+    rows, columns = state.open_rows, state.open_columns
+    if rows.size or columns.size:
+        named = "; ".join(
+            f"{what} {', '.join(map(str, k[:5]))}{', ...' if k.size > 5 else ''}"
+            for what, k in (("rows", rows), ("columns", columns))
+            if k.size
+        )
+        warnings.warn(
+            f"the matrix fits the data, but its entries do not determine all of it: too few in "
+            f"{named}. Observe more there, lower the rank, or leave those out",
+            UnderdeterminedWarning,
+            stacklevel=2,
+        )
