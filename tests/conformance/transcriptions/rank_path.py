@@ -30,10 +30,10 @@ def direction(d, F, g, w, tol, limit):
     if d.symmetric:
         B, M = (J + K) / np.sqrt(2), M[: L.size, : L.size]
     H = B.T @ B + w * np.eye(B.shape[1])
-    if not entries:
-        # Few unknowns and dense measurements: the equations are solved as they stand.
-        tol, limit = 1e-15, 1000
     C = np.linalg.inv(M + w * np.eye(len(M)))
+    if not entries:
+        # Dense measurements, in orthonormal bases of the factors: that is the metric alone.
+        C, tol, limit = np.linalg.inv(M), tol**2, 1000
     r = -np.concatenate([p.ravel() for p in g])
     x, z = np.zeros_like(r), C @ r
     p, gamma = z, r @ z
