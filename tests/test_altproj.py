@@ -47,12 +47,31 @@ def test_out_of_the_box_without_knowing_the_share():
     assert result.oracle_used == ()
     assert result.parts["doubt"] == ""
     assert result.parts["outlier_share"] == pytest.approx(hit.mean(), abs=0.01)
-    where, values = result.solver.sparse_part(problem, result.state)
+    where, values = result.parts["sparse_measurements"], result.parts["sparse_values"]
     found = np.zeros(hit.size, bool)
     found[where] = True
     # All but outliers that are smaller than the last threshold.
     assert np.mean(found != hit) < 1e-3
     assert np.all(np.abs(values) > result.parts["threshold"])
+
+
+@pytest.mark.parametrize("name", ["altproj", "auto"])
+def test_the_sparse_part_is_the_residual_and_is_saved(name, tmp_path):
+    instance = ll.problems.robust_completion((60, 50), 2, sampling=0.9, corruption=0.1, rng=0)
+    result = ll.solve(instance, name)
+    where, values = result.parts["sparse_measurements"], result.parts["sparse_values"]
+    np.testing.assert_array_equal(np.isin(np.arange(2700), where), instance.truth.corrupted)
+    residual = -instance.problem.residual(result.factors)
+    np.testing.assert_allclose(values, residual[where], rtol=1e-9)
+    result.save(tmp_path / "result.npz")
+    again = ll.load(tmp_path / "result.npz").parts
+    np.testing.assert_array_equal(again["sparse_measurements"], where)
+    np.testing.assert_array_equal(again["sparse_values"], values)
+    # It belongs to the end of a run, not to the iterates before.
+    further = ll.solve(instance, "altproj", start=result, max_iter=result.n_iter + 1, tol=0)
+    solver, state = further.solver, further.state
+    solver.advance(instance.problem, state, 1)
+    assert "sparse_values" not in solver.parts(state)
 
 
 @pytest.mark.parametrize(("positive", "share"), [(False, 0.5), (True, 0.3)])

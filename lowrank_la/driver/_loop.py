@@ -188,6 +188,7 @@ class Loop:
         if status in unfinished and self._best[1] is not None:
             factors = self._best[1]
         with np.errstate(all="ignore"):
+            self.solver.conclude(self.problem, self.state)
             parts = self.solver.parts(self.state)
         return Result(
             factors=factors,

@@ -17,6 +17,8 @@ from ..problem import Problem
 
 # Residuals that quantiles are taken of.
 SAMPLE = 1 << 12
+# Entries that are worked through at once where the sparse part is written out.
+BLOCK = 1 << 15
 # Rows of a piece that one thread works on, and at most so many pieces, each with column sums.
 ROWS, PIECES = 64, 8
 # The threshold in units of the lower quarter of all moduli, which more than half of outliers do
@@ -182,6 +184,27 @@ def _counts(grid: Grid, above: Array) -> tuple[tuple[Array, Array], tuple[Array,
         (np.bincount(i[above], minlength=n1), np.bincount(i, minlength=n1)),
         (np.bincount(j[above], minlength=n2), np.bincount(j, minlength=n2)),
     )
+
+
+def set_aside(
+    problem: Problem, U: Array, s: Array, V: Array, threshold: float
+) -> tuple[Array, Array]:
+    """Which residuals of ``U diag(s) V^H`` are above the threshold, and the residuals there."""
+    if not isinstance(problem.operator, FullObservation):
+        residual = problem.data - problem.operator.forward(Factors(U * s, V))
+        where = np.flatnonzero(np.abs(residual) > threshold)
+        return where, residual[where]
+    n1, n2 = problem.shape
+    data, left, right = problem.data.reshape(n1, n2), U * s, V.conj().T
+    places, values = [], []
+    # Rows that fit into cache, since the residual is as large as the matrix.
+    height = max(1, BLOCK // n2)
+    for lo in range(0, n1, height):
+        residual = (data[lo : lo + height] - left[lo : lo + height] @ right).ravel()
+        above = np.flatnonzero(np.abs(residual) > threshold)
+        places.append(above + lo * n2)
+        values.append(residual[above])
+    return np.concatenate(places), np.concatenate(values)
 
 
 def _summary(

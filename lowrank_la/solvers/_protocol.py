@@ -174,6 +174,10 @@ class Solver(Protocol):
         """
         return None
 
+    def conclude(self, problem: Problem, state: Any) -> None:
+        """Bind what `parts` is to hold and is worth a pass over the data only once, at the end."""
+        return None
+
     def parts(self, state: Any) -> Mapping[str, Any]:
         """What the method found besides the factors."""
         return {}

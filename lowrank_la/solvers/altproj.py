@@ -3,34 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from typing import Any, ClassVar
+from dataclasses import dataclass
 
 import numpy as np
 
 from .. import _check
-from .._grid import median_modulus
-from .._typing import Array
-from ..errors import InvalidTypeError, SolverBreakdownError
-from ..factors import Factors
+from ..errors import InvalidTypeError
 from ..losses import Absolute
-from ..problem import Evaluation, Problem
-from ._outliers import (
-    FIRST,
-    MOST,
-    NEAR,
-    ROUNDING,
-    SCARCE,
-    Cut,
-    Schedule,
-    cut,
-    determined,
-    doubt,
-    refuses,
-    relative_gradient,
-)
-from ._protocol import Solver, SolverInfo
+from ..problem import Problem
+from ._outliers import refuses
+from ._protocol import SolverInfo
 from ._registry import register
+from ._set_aside import SVD, SetAside, SetAsideState, finite, orthonormal, positive
 
 __all__ = ["AltProj"]
 
@@ -39,75 +23,6 @@ __all__ = ["AltProj"]
 FAST, SLOW, MANY = 0.3, 0.7, 100
 # A step makes up for at most so large a share that is set aside.
 LARGEST = 0.85
-# Iterations from one close look to the next.
-EVERY = 8
-# Cholesky serves where the diagonal is as even as this.
-EVEN = 0.03
-
-
-@dataclass
-class AltProjState:
-    """Singular value decomposition of the iterate, and what is set aside there.
-
-    Attributes
-    ----------
-    left, values, right : array
-        Singular vectors and values.
-    iteration : int
-        Iterations done.
-    rows, columns : array
-        ``A*(k) V`` and ``A*(k)^H U`` with k the residual of what is kept.
-    squares, share, lag, least, lowest, typical, median, border, misfit : float
-        Of the residual and of what is set aside: see `_outliers.Cut`.
-    threshold, first, decay, calm
-        See `_outliers.Schedule`.
-    before : float
-        `lowest` of the iteration before.
-    beyond, top : float
-        Of the last step before its rank was cut: the first singular value that went, and the
-        largest.
-    size : float
-        Norm of the data.
-    close, alone : bool
-        Whether it was looked at that no row or column hangs on a single entry, and one does.
-    doubt : str
-        Why the data might not tell that the matrix is right; empty if they do.
-    schedule : str
-        Options that the threshold depends on.
-    """
-
-    left: Array
-    values: Array
-    right: Array
-    iteration: int
-    rows: Array
-    columns: Array
-    squares: float
-    share: float
-    lag: float
-    least: float
-    lowest: float
-    typical: float
-    median: float
-    border: float
-    misfit: float
-    threshold: float
-    first: float
-    decay: float
-    calm: int
-    before: float
-    beyond: float
-    top: float
-    size: float
-    close: bool
-    alone: bool
-    doubt: str
-    schedule: str
-
-    @property
-    def cut(self) -> Cut:
-        """The last pass."""
-        return Cut(**{field.name: getattr(self, field.name) for field in fields(Cut)})
 
 
 @register(
@@ -126,7 +41,7 @@ class AltProjState:
     )
 )
 @dataclass(frozen=True, kw_only=True)
-class AltProj(Solver):
+class AltProj(SetAside):
     """Accelerated alternating projections (AccAltProj) with an automatic threshold.
 
     Parameters
@@ -189,7 +104,6 @@ class AltProj(Solver):
     decay: float | None = None
     scale: float | None = None
     soft: bool = False
-    state_type: ClassVar[type] = AltProjState
 
     def __post_init__(self) -> None:
         if self.decay is not None:
@@ -199,96 +113,42 @@ class AltProj(Solver):
         if not isinstance(self.soft, bool):
             raise InvalidTypeError(f"soft must be True or False, got {self.soft!r}")
 
-    def init(self, problem: Problem, start: Factors) -> AltProjState:
-        """The singular value decomposition of the start, and what stands out from it."""
-        U, s, V = start.svd()
-        left, right = np.ascontiguousarray(U, problem.dtype), np.ascontiguousarray(V, problem.dtype)
-        values = _positive(s.astype(problem.data.real.dtype))
-        decay = self._first_decay(problem)
-        threshold = np.inf if self.decay is None else self._scheduled(problem, 0, 0.0, float(s[0]))
-        found = cut(problem, left, values, right, threshold, self.soft)
-        if self.decay is None:
-            most = MOST * median_modulus(problem.data)
-            threshold = max(min(FIRST * found.median, most), _floor(problem, values))
-            found = cut(problem, left, values, right, threshold, self.soft)
-        return AltProjState(
-            left=left,
-            values=values,
-            right=right,
-            iteration=0,
-            **vars(found),
-            threshold=threshold,
-            first=threshold,
-            decay=decay,
-            calm=0,
-            before=np.inf,
-            beyond=0.0,
-            top=float(s[0]),
-            size=float(np.linalg.norm(problem.data)),
-            close=False,
-            alone=False,
-            doubt=doubt(problem, values, found, 0),
-            schedule=repr(self),
-        )
+    def clips(self, state: SetAsideState | None) -> bool:
+        """What the option says."""
+        return self.soft
 
-    def _first_decay(self, problem: Problem) -> float:
+    def first_decay(self, problem: Problem) -> float:
+        """Faster for large matrices."""
         if self.decay is not None:
             return float(self.decay)
         few = problem.data.size < MANY * max(problem.shape)
         return SLOW if few or self.soft else FAST
 
-    def advance(self, problem: Problem, state: AltProjState, k: int) -> None:
-        """Take k steps."""
-        for _ in range(k):
-            (U, s, V), beyond, top = self._step(problem, state)
-            plan = Schedule(state.threshold, state.first, state.decay, state.calm)
-            if self.decay is None:
-                plan.follow(state.cut, state.before, _floor(problem, s), soft=self.soft)
-            else:
-                plan.threshold = self._scheduled(problem, state.iteration + 1, beyond, top)
-            before = state.lowest
-            found = cut(problem, U, s, V, plan.threshold, self.soft)
-            state.left, state.values, state.right = U, s, V
-            vars(state).update(vars(found) | vars(plan))
-            state.before, state.beyond, state.top = before, beyond, top
-            state.doubt = doubt(problem, s, found, plan.calm)
-            state.iteration += 1
-            self._look_closely(problem, state)
-
-    def _look_closely(self, problem: Problem, state: AltProjState) -> None:
-        """Whether each measurement that is kept could be left out, where few are."""
-        few = not state.doubt and state.least < SCARCE
-        close = few and relative_gradient(problem, state.values, state.cut) < NEAR
-        if close and (not state.close or state.iteration % EVERY == 0):
-            residual = problem.data - problem.operator.forward(self.factors(state))
-            kept = np.abs(residual) <= state.threshold
-            state.alone = not determined(problem, state.left, state.right, kept)
-        state.close = close
-        if close and state.alone:
-            state.doubt = "a row or a column hangs on a single entry"
-
-    def _scheduled(self, problem: Problem, k: int, beyond: float, top: float) -> float:
+    def fixed_threshold(
+        self, problem: Problem, state: SetAsideState | None, found: Mapping[str, float]
+    ) -> float | None:
         """The paper's threshold."""
+        if self.decay is None:
+            return None
         n1, n2 = problem.shape
         beta = 0.5 / (n1 * n2) ** 0.25 if self.scale is None else self.scale
-        assert self.decay is not None
-        return beta * (beyond + float(self.decay) ** k * top)
+        if state is None:
+            return beta * found["top"]
+        power = float(self.decay) ** (state.iteration + 1)
+        return beta * (found["beyond"] + power * found["top"])
 
-    def _step(
-        self, problem: Problem, state: AltProjState
-    ) -> tuple[tuple[Array, Array, Array], float, float]:
+    def step(self, problem: Problem, state: SetAsideState) -> tuple[SVD, dict[str, float]]:
         """The best approximation of rank r of the projection onto the tangent space."""
-        U, s, V = state.left, state.values, state.right
+        U, s, V = state.svd
         t = 1.0 / problem.operator.isometry
         if self.decay is None:
             t /= 1.0 - min(state.share, LARGEST)
         length = s.dtype.type(t)
         rows, columns = length * state.rows, length * state.columns
-        if not (np.isfinite(rows).all() and np.isfinite(columns).all()):
-            raise SolverBreakdownError("the iterate is not finite")
+        finite(rows, columns)
         inside = U.conj().T @ rows
-        Q1, R1 = _orthonormal(rows - U @ inside)
-        Q2, R2 = _orthonormal(columns - V @ (V.conj().T @ columns))
+        Q1, R1 = orthonormal(rows - U @ inside)
+        Q2, R2 = orthonormal(columns - V @ (V.conj().T @ columns))
         r = s.size
         core = np.zeros((r + len(R1), r + len(R2)), U.dtype)
         core[:r, :r] = np.diag(s) + inside
@@ -298,91 +158,5 @@ class AltProj(Solver):
         beyond = float(values[r]) if values.size > r else 0.0
         left = np.hstack([U, Q1]) @ u[:, :r]
         right = np.hstack([V, Q2]) @ vh[:r].conj().T
-        return (left, _positive(values[:r]), np.ascontiguousarray(right)), beyond, float(values[0])
-
-    def stationarity(self, problem: Problem, state: AltProjState) -> float | None:
-        """The relative gradient; infinite where the data do not confirm the matrix, see `parts`."""
-        if state.doubt:
-            return float("inf")
-        return relative_gradient(problem, state.values, state.cut)
-
-    def standstill(self, state: AltProjState) -> str | None:
-        """A point that `stationarity` does not trust."""
-        return f"a point that the data do not confirm: {state.doubt}" if state.doubt else None
-
-    def factors(self, state: AltProjState) -> Factors:
-        """The present factors, balanced."""
-        root = np.sqrt(state.values)
-        return Factors(state.left * root, state.right * root)
-
-    def resume(self, state: AltProjState, previous: AltProjState) -> None:
-        """Go on where it was left, if data and options are those of before."""
-        same = (state.size, state.schedule) == (previous.size, previous.schedule)
-        if same and state.left.shape == previous.left.shape:
-            vars(state).update(vars(previous))
-        else:
-            state.iteration = previous.iteration
-
-    def evaluation(self, problem: Problem, state: AltProjState) -> Evaluation:
-        """Half the squared residual of what is kept, and its gradient."""
-        root = np.sqrt(state.values)
-        return Evaluation(0.5 * state.squares, -state.rows * root, -state.columns * root)
-
-    def parts(self, state: AltProjState) -> Mapping[str, Any]:
-        """What is set aside.
-
-        "outlier_share" of the measurements is above "threshold"; `sparse_part` tells which.
-        "doubt" says why the matrix may be wrong although the gradient vanishes; it is empty if
-        enough measurements are kept, in each row and column too, and fit like noise.
-        """
-        return {
-            "outlier_share": state.share,
-            "threshold": state.threshold,
-            "doubt": state.doubt,
-        }
-
-    def sparse_part(self, problem: Problem, state: AltProjState) -> tuple[Array, Array]:
-        """Which measurements are set aside, and by how much they are off.
-
-        Parameters
-        ----------
-        problem : Problem
-            The problem that was solved.
-        state : AltProjState
-            The state, for example ``result.state``.
-
-        Returns
-        -------
-        measurements : array of int
-            Positions in the data.
-        values : array
-            ``y - A(L)`` there.
-        """
-        residual = problem.data - problem.operator.forward(self.factors(state))
-        where = np.flatnonzero(np.abs(residual) > state.threshold)
-        return where, residual[where]
-
-
-def _orthonormal(block: Array) -> tuple[Array, Array]:
-    """QR decomposition, by Cholesky where that is as good: four times as fast."""
-    try:
-        R = np.linalg.cholesky(block.conj().T @ block).conj().T
-    except np.linalg.LinAlgError:
-        return np.linalg.qr(block)  # type: ignore[return-value]
-    sizes = np.abs(np.diagonal(R))
-    if not sizes.min() > EVEN * sizes.max():
-        return np.linalg.qr(block)  # type: ignore[return-value]
-    return block @ np.linalg.inv(R), R
-
-
-def _positive(values: Array) -> Array:
-    """Singular values without zeros, by which products are divided."""
-    least = max(float(np.finfo(values.dtype).eps) * float(values[0]), np.finfo(values.dtype).tiny)
-    return np.maximum(values, values.dtype.type(least))
-
-
-def _floor(problem: Problem, values: Array) -> float:
-    """What rounding errors of a typical entry do not exceed."""
-    n1, n2 = problem.shape
-    typical = float(np.linalg.norm(values)) / float(np.sqrt(n1 * n2))
-    return ROUNDING * float(np.finfo(values.dtype).eps) * typical
+        found = (left, positive(values[:r]), np.ascontiguousarray(right))
+        return found, {"beyond": beyond, "top": float(values[0])}

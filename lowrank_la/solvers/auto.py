@@ -283,6 +283,10 @@ class Auto(Solver):
         """What the method under way knows of the point."""
         return state.solver.standstill(state.inner)
 
+    def conclude(self, problem: Problem, state: AutoState) -> None:
+        """What the method under way works out at the end."""
+        state.solver.conclude(problem, state.inner)
+
     def parts(self, state: AutoState) -> Mapping[str, Any]:
         """The name of the method under way, and what it found."""
         return {"solver": state.attempt.solver, **state.solver.parts(state.inner)}

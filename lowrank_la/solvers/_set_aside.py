@@ -1,0 +1,287 @@
+"""Base of methods that keep a singular value decomposition and set large residuals aside."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar
+
+import numpy as np
+
+from .._grid import median_modulus
+from .._typing import Array
+from ..errors import SolverBreakdownError
+from ..factors import Factors
+from ..problem import Evaluation, Problem
+from ._outliers import (
+    FIRST,
+    MOST,
+    NEAR,
+    ROUNDING,
+    SCARCE,
+    Cut,
+    Schedule,
+    cut,
+    determined,
+    doubt,
+    relative_gradient,
+    set_aside,
+)
+from ._protocol import Solver
+
+# Iterations from one close look to the next.
+EVERY = 8
+# Cholesky serves where the diagonal is as even as this.
+EVEN = 0.03
+
+SVD = tuple[Array, Array, Array]
+
+
+@dataclass
+class SetAsideState:
+    """Singular value decomposition of the iterate, and what is set aside there.
+
+    Attributes
+    ----------
+    left, values, right : array
+        Singular vectors and values.
+    iteration : int
+        Iterations done.
+    rows, columns : array
+        ``A*(k) V`` and ``A*(k)^H U`` with k the residual of what is kept.
+    squares, share, lag, least, lowest, typical, median, border, misfit : float
+        Of the residual and of what is set aside: see `_outliers.Cut`.
+    threshold, first, decay, calm
+        See `_outliers.Schedule`.
+    before : float
+        `lowest` of the iteration before.
+    size : float
+        Norm of the data.
+    close, alone : bool
+        Whether it was looked at that no row or column hangs on a single entry, and one does.
+    doubt : str
+        Why the data might not tell that the matrix is right; empty if they do.
+    schedule : str
+        Options that the threshold depends on.
+    support, sparse : array, optional
+        Which measurements are above the threshold, and by how much they are off; worked out at
+        the end of a run only.
+    """
+
+    left: Array
+    values: Array
+    right: Array
+    iteration: int
+    rows: Array
+    columns: Array
+    squares: float
+    share: float
+    lag: float
+    least: float
+    lowest: float
+    typical: float
+    median: float
+    border: float
+    misfit: float
+    threshold: float
+    first: float
+    decay: float
+    calm: int
+    before: float
+    size: float
+    close: bool
+    alone: bool
+    doubt: str
+    schedule: str
+    support: Array | None = None
+    sparse: Array | None = None
+
+    @property
+    def svd(self) -> SVD:
+        """Singular vectors and values."""
+        return self.left, self.values, self.right
+
+    @property
+    def cut(self) -> Cut:
+        """The last pass."""
+        return Cut(**{field.name: getattr(self, field.name) for field in fields(Cut)})
+
+
+@dataclass(frozen=True, kw_only=True)
+class SetAside(Solver):
+    """Base: the loop around a method's own step, the stop, and the parts."""
+
+    state_type: ClassVar[type] = SetAsideState
+
+    def clips(self, state: SetAsideState | None) -> bool:
+        """Whether residuals are clipped to the threshold, and not set aside above it."""
+        raise NotImplementedError
+
+    def first_decay(self, problem: Problem) -> float:
+        """Factor by which the threshold falls at most in the first iterations."""
+        raise NotImplementedError
+
+    def fixed_threshold(
+        self, problem: Problem, state: SetAsideState | None, found: Mapping[str, float]
+    ) -> float | None:
+        """The threshold after a step that found this, of the start if without a state.
+
+        None if it is automatic.
+        """
+        return None
+
+    def step(self, problem: Problem, state: SetAsideState) -> tuple[SVD, dict[str, float]]:
+        """The next iterate, and what `fixed_threshold` is to know of the step."""
+        raise NotImplementedError
+
+    def init(self, problem: Problem, start: Factors) -> SetAsideState:
+        """The singular value decomposition of the start, and what stands out from it."""
+        U, s, V = start.svd()
+        left, right = np.ascontiguousarray(U, problem.dtype), np.ascontiguousarray(V, problem.dtype)
+        values = positive(s.astype(problem.data.real.dtype))
+        soft = self.clips(None)
+        fixed = self.fixed_threshold(problem, None, {"top": float(s[0])})
+        threshold = np.inf if fixed is None else fixed
+        found = cut(problem, left, values, right, threshold, soft)
+        if fixed is None:
+            most = MOST * median_modulus(problem.data)
+            threshold = max(min(FIRST * found.median, most), rounding(problem, values))
+            found = cut(problem, left, values, right, threshold, soft)
+        state: SetAsideState = self.state_type(
+            left=left,
+            values=values,
+            right=right,
+            iteration=0,
+            **vars(found),
+            threshold=threshold,
+            first=threshold,
+            decay=self.first_decay(problem),
+            calm=0,
+            before=np.inf,
+            size=float(np.linalg.norm(problem.data)),
+            close=False,
+            alone=False,
+            doubt=doubt(problem, values, found, 0),
+            schedule=repr(self),
+        )
+        return state
+
+    def advance(self, problem: Problem, state: SetAsideState, k: int) -> None:
+        """Take k steps."""
+        for _ in range(k):
+            (U, s, V), more = self.step(problem, state)
+            soft = self.clips(state)
+            plan = Schedule(state.threshold, state.first, state.decay, state.calm)
+            fixed = self.fixed_threshold(problem, state, more)
+            if fixed is None:
+                plan.follow(state.cut, state.before, rounding(problem, s), soft=soft)
+            else:
+                plan.threshold = fixed
+            before = state.lowest
+            found = cut(problem, U, s, V, plan.threshold, soft)
+            state.left, state.values, state.right = U, s, V
+            vars(state).update(vars(found) | vars(plan))
+            state.before = before
+            state.support = state.sparse = None
+            state.doubt = doubt(problem, s, found, plan.calm)
+            state.iteration += 1
+            self._look_closely(problem, state)
+
+    def _look_closely(self, problem: Problem, state: SetAsideState) -> None:
+        """Whether each measurement that is kept could be left out, where few are."""
+        few = not state.doubt and state.least < SCARCE
+        close = few and relative_gradient(problem, state.values, state.cut) < NEAR
+        if close and (not state.close or state.iteration % EVERY == 0):
+            residual = problem.data - problem.operator.forward(self.factors(state))
+            kept = np.abs(residual) <= state.threshold
+            state.alone = not determined(problem, state.left, state.right, kept)
+        state.close = close
+        if close and state.alone:
+            state.doubt = "a row or a column hangs on a single entry"
+
+    def stationarity(self, problem: Problem, state: SetAsideState) -> float | None:
+        """The relative gradient; infinite where the data do not confirm the matrix, see `parts`."""
+        if state.doubt:
+            return float("inf")
+        return relative_gradient(problem, state.values, state.cut)
+
+    def standstill(self, state: SetAsideState) -> str | None:
+        """A point that `stationarity` does not trust."""
+        return f"a point that the data do not confirm: {state.doubt}" if state.doubt else None
+
+    def factors(self, state: SetAsideState) -> Factors:
+        """The present factors, balanced."""
+        root = np.sqrt(state.values)
+        return Factors(state.left * root, state.right * root)
+
+    def resume(self, state: SetAsideState, previous: SetAsideState) -> None:
+        """Go on where it was left, if data and options are those of before."""
+        same = (state.size, state.schedule) == (previous.size, previous.schedule)
+        if same and state.left.shape == previous.left.shape:
+            vars(state).update(vars(previous))
+        else:
+            state.iteration = previous.iteration
+
+    def evaluation(self, problem: Problem, state: SetAsideState) -> Evaluation:
+        """Half the squared residual of what is kept, and its gradient."""
+        root = np.sqrt(state.values)
+        return Evaluation(0.5 * state.squares, -state.rows * root, -state.columns * root)
+
+    def conclude(self, problem: Problem, state: SetAsideState) -> None:
+        """The sparse part, in one more pass over the data."""
+        state.support, state.sparse = set_aside(problem, *state.svd, state.threshold)
+
+    def parts(self, state: SetAsideState) -> Mapping[str, Any]:
+        """What is set aside.
+
+        "outlier_share" of the measurements is above "threshold". At the end of a run
+        "sparse_measurements" are their positions in the data (with all entries observed, k
+        stands for row k // n2 and column k % n2) and "sparse_values" the residual there.
+        "doubt" says why the matrix may be wrong although the gradient vanishes; it is empty if
+        enough measurements are kept, in each row and column too, and fit like noise.
+        """
+        found = {
+            "outlier_share": state.share,
+            "threshold": state.threshold,
+            "doubt": state.doubt,
+        }
+        if state.support is None:
+            return found
+        return found | {"sparse_measurements": state.support, "sparse_values": state.sparse}
+
+
+def finite(*blocks: Array) -> None:
+    """Refuse what is not.
+
+    Raises
+    ------
+    SolverBreakdownError
+        If any number is not finite.
+    """
+    if not all(np.isfinite(block).all() for block in blocks):
+        raise SolverBreakdownError("the iterate is not finite")
+
+
+def orthonormal(block: Array) -> tuple[Array, Array]:
+    """QR decomposition, by Cholesky where that is as good: four times as fast."""
+    try:
+        R = np.linalg.cholesky(block.conj().T @ block).conj().T
+    except np.linalg.LinAlgError:
+        return np.linalg.qr(block)  # type: ignore[return-value]
+    sizes = np.abs(np.diagonal(R))
+    if not sizes.min() > EVEN * sizes.max():
+        return np.linalg.qr(block)  # type: ignore[return-value]
+    return block @ np.linalg.inv(R), R
+
+
+def positive(values: Array) -> Array:
+    """Singular values without zeros, by which products are divided."""
+    least = max(float(np.finfo(values.dtype).eps) * float(values[0]), np.finfo(values.dtype).tiny)
+    return np.maximum(values, values.dtype.type(least))
+
+
+def rounding(problem: Problem, values: Array) -> float:
+    """What rounding errors of a typical entry do not exceed."""
+    n1, n2 = problem.shape
+    typical = float(np.linalg.norm(values)) / float(np.sqrt(n1 * n2))
+    return ROUNDING * float(np.finfo(values.dtype).eps) * typical
