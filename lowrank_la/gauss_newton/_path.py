@@ -30,10 +30,12 @@ from ._step import evaluate, next_forcing, step
 ROUNDING = 256.0
 # Inner solves along a path, and at its end.
 TOL, LIMIT, LAST_LIMIT = 0.1, 60, 200
-# A try ends after so many steps in a row at full rank that take less than a hundredth off.
-PATIENCE, SLOW, STEPS = 3, 0.01, 80
+# A try ends after so many steps in a row at full rank that take less than this share off: the
+# first while the residual is large, the second from a relative residual of NEAR on, where valleys
+# are long and lead somewhere.
+PATIENCE, SLOW, CRAWLING, NEAR, STEPS = 3, 0.03, 0.01, 1e-4, 80
 # After so many of them inner solves are accurate.
-LONG = 15
+LONG = 6
 # Ridges end at this share of the first.
 BOTTOM = {"rank": 1e-4, "ridge": 2e-4, "logdet": 1e-3}
 # Columns beyond the rank under ridges that differ by direction, and the share of the first level
@@ -48,7 +50,7 @@ PLENTY, AGREES = 2.0, 0.02
 SOME, CLOSELY = 1.5, 0.001
 # Leading singular values of the residual as columns enter: of flat spectra the second is more
 # than this share of the first, or the last; of steep ones the last, or the second, is less.
-FLAT, EVEN, STEEP, SUDDEN = 0.78, 0.4, 0.01, 0.2
+FLAT, EVEN, STEEP, SUDDEN = 0.77, 0.4, 0.01, 0.2
 KINDS = ("rank", "ridge", "logdet")
 
 
@@ -361,7 +363,8 @@ class Ladder:
         state.move = relative_move(X, state.X)
         if self._judge_exact(problem, state):
             return
-        state.slow = state.slow + 1 if state.value > (1 - SLOW) * before else 0
+        share = SLOW if relative_residual(problem, state) > NEAR else CRAWLING
+        state.slow = state.slow + 1 if state.value > (1 - share) * before else 0
         if state.slow >= PATIENCE or state.since >= STEPS or state.length == 0.0:
             self._judge_other(problem, state)
 
