@@ -75,7 +75,7 @@ GRID = [
         _completion(300, 5, cond, oversampling, noise=noise)
         for oversampling in (2.0, 4.0)
         for cond in (1.0, 10.0)
-        for noise in (1e-5, 1e-3)
+        for noise in (1e-5, 1e-4)
     ),
     *(
         Point(

@@ -458,7 +458,8 @@ def strict_saddle_order(problem: Problem, X: Factors, *, max_order: int = 99) ->
     >>> from lowrank_la.lifting import strict_saddle_order
     >>> problem = ll.problems.perturbed_completion(5, eps=0.3).problem
     >>> flipped = np.array([[1.0], [0], [1], [0], [-1]])
-    >>> spurious = ll.solve(problem, "gd", step_size=0.5, start=ll.Factors(flipped, flipped)).factors
+    >>> start = ll.Factors(flipped, flipped)
+    >>> spurious = ll.solve(problem, "gd", step_size=0.5, start=start).factors
     >>> strict_saddle_order(problem, spurious)
     3
     """

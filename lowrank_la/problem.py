@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -100,6 +101,7 @@ class Problem:
             raise InvalidInputError("no measurement; give at least one")
         if not data.any():
             raise InvalidInputError("all data are zero: the zero matrix fits them")
+        _refuse_scale(data)
         object.__setattr__(self, "data", data)
         object.__setattr__(self, "nuclear", _check.number(self.nuclear, "nuclear", low=0.0))
         if not np.isfinite(self.nuclear):
@@ -245,6 +247,19 @@ class Problem:
         return replace(self, **changes)
 
 
+def _refuse_scale(data: Array) -> None:
+    """Raise if squares of the data, or what is left of them at convergence, leave their type."""
+    limits = np.finfo(data.dtype)
+    largest = float(np.abs(data).max())
+    norm = largest * float(np.linalg.norm(data / data.real.dtype.type(largest)))
+    low, high = float(limits.tiny) ** 0.5 / float(limits.eps), float(limits.max) ** 0.5 / 1e4
+    if not low < norm < high:
+        raise InvalidInputError(
+            f"the data have norm {norm:.1e}; in {data.dtype} their squares are exact between "
+            f"{low:.0e} and {high:.0e} only. Rescale them"
+        )
+
+
 def relative_gradient(
     problem: Problem, X: Factors, at: Evaluation, *, shrinks: bool = False
 ) -> float:
@@ -265,28 +280,39 @@ def relative_gradient(
     """
     if not (X.isfinite() and np.isfinite(at.left).all() and np.isfinite(at.right).all()):
         return float("nan")
-    gram = X.right.conj().T @ X.right
-    square = _whitened_norm_squared(at.left, gram)
-    other = gram
+    gram, top = _scaled_gram(X.right)
+    norm = _whitened_norm(at.left, gram, top)
+    other, other_top = gram, top
     if X.symmetric:
-        square *= 2
+        norm *= 2**0.5
     else:
-        other = X.left.conj().T @ X.left
-        square += _whitened_norm_squared(at.right, other)
+        other, other_top = _scaled_gram(X.left)
+        norm = math.hypot(norm, _whitened_norm(at.right, other, other_top))
     # |L R^H|^2 = trace(L^H L R^H R).
-    size = problem.operator.isometry * float(np.sqrt(max(0.0, np.vdot(other, gram).real)))
-    if size == 0.0 and square == 0.0 and shrinks:
+    share = float(np.vdot(other, gram).real)
+    size = problem.operator.isometry * math.sqrt(max(0.0, share)) * top**0.5 * other_top**0.5
+    if size == 0.0 and norm == 0.0 and shrinks:
         return 0.0
-    return float(np.sqrt(square)) / size if size > 0 else float("inf")
+    return norm / size if size > 0 else float("inf")
 
 
-def _whitened_norm_squared(gradient: Array, gram: Array) -> float:
-    """``|gradient gram^{-1/2}|^2``, leaving out directions that the other factor lacks."""
+def _scaled_gram(factor: Array) -> tuple[Array, float]:
+    """``F^H F`` over its largest diagonal entry, and this: products of tiny numbers vanish."""
+    gram = factor.conj().T @ factor
+    top = float(gram.diagonal().real.max())
+    return (gram / gram.real.dtype.type(top), top) if top > 0 else (gram, 0.0)
+
+
+def _whitened_norm(gradient: Array, gram: Array, top: float) -> float:
+    """``|gradient (top gram)^{-1/2}|``, leaving out directions that the other factor lacks."""
+    scale = float(np.abs(gradient).max(initial=0.0))
+    if scale == 0.0 or top == 0.0:
+        return 0.0
     values, vectors = np.linalg.eigh(gram)
     kept = values > np.finfo(values.dtype).eps * values.size * values[-1]
-    turned = gradient @ vectors[:, kept]
+    turned = (gradient / gradient.real.dtype.type(scale)) @ vectors[:, kept]
     squares = np.einsum("ij,ij->j", turned.conj(), turned).real
-    return float(np.sum(squares / values[kept], dtype=float))
+    return scale * float(np.sum(squares / values[kept], dtype=float)) ** 0.5 / top**0.5
 
 
 @dataclass(frozen=True, eq=False)

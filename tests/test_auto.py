@@ -133,3 +133,22 @@ def test_it_never_fails_where_another_succeeds(oversampling, cond):
     for seed in range(3):
         result = ll.solve(hard(oversampling, cond, seed))
         assert result.trace["rel_error"][-1] < 1e-8, result
+
+
+@pytest.mark.parametrize(("seed", "tol"), [(5, 1e-4), (2, 1e-3), (3, 1e-3)])
+def test_a_loose_tolerance_makes_no_wrong_matrix_right(seed, tol):
+    """Sweeps that crawl have a small gradient far from the data."""
+    instance = ll.problems.completion((100, 100), 4, oversampling=2, cond=20, least=6, rng=seed)
+    result = ll.solve(instance, tol=tol)
+    assert result.converged
+    assert result.trace["rel_error"][-1] < 0.1
+
+
+def test_huber_and_small_weights_are_solved_in_few_iterations():
+    instance = hard(4.0, 3, noise=1e-5)
+    huber = ll.solve(instance.problem.replace(loss=ll.losses.Huber(1e-4)), rank=4)
+    assert huber.converged
+    assert huber.n_iter < 100
+    weighted = ll.solve(instance.problem.replace(nuclear=1e-7), rank=4)
+    assert weighted.converged
+    assert weighted.n_iter < 200

@@ -167,7 +167,8 @@ def test_no_prediction_where_the_analysis_does_not_apply():
     assert rate(solvers.AltMin(ridge=0.1)) is None
     assert rate(solvers.AltMin(), problem.replace(nuclear=0.1)) is None
     hermitian = INSTANCES["complex completion"]
-    assert solvers.AltMin(relaxation=1.0).local_rate(hermitian.problem, hermitian.truth.factors) is None
+    truth = hermitian.truth.factors
+    assert solvers.AltMin(relaxation=1.0).local_rate(hermitian.problem, truth) is None
     if "convex" in ll.available_solvers():
         assert rate(solvers.Convex()) is None
 

@@ -304,3 +304,32 @@ def test_rows_and_columns_with_few_entries_get_more():
 def test_too_few_entries_to_go_round():
     with pytest.raises(InvalidInputError, match="cannot put 9 into each row and column"):
         ll.problems.completion((40, 30), 2, sampling=0.2, least=9, rng=0)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "scale"),
+    [("float64", 1e160), ("float64", 1e-150), ("float32", 1e-15), ("float32", 1e16)],
+)
+def test_data_whose_squares_leave_their_type(dtype, scale):
+    instance = ll.problems.completion((30, 20), 2, sampling=0.6, dtype=dtype, rng=0)
+    data = (instance.problem.data.astype(float) * scale).astype(dtype)
+    with pytest.raises(InvalidInputError, match="Rescale them"):
+        instance.problem.replace(data=data)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "scale"),
+    [("float64", 1e100), ("float64", 1e-100), ("float32", 1e-7), ("float32", 1e10)],
+)
+@pytest.mark.parametrize("solver", ["altmin", "nonlinear_cg", "auto"])
+def test_solutions_scale_with_the_data(dtype, scale, solver):
+    instance = ll.problems.completion((40, 30), 2, cond=3, sampling=0.6, dtype=dtype, rng=0)
+    problem = instance.problem
+    scaled = problem.replace(data=problem.data * problem.data.dtype.type(scale))
+    result = ll.solve(scaled, solver, rank=2)
+    assert result.converged
+    X = result.factors
+    error = ll.Factors(X.left.astype(float) / scale, X.right.astype(float)).distance(
+        instance.truth.factors
+    )
+    assert error < (1e-3 if dtype == "float32" else 1e-9)

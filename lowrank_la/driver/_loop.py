@@ -182,11 +182,11 @@ class Loop:
     def result(self) -> Result:
         status = self.verdict.status
         factors = self.solver.factors(self.state)
-        unfinished = {Status.DIVERGED, Status.INTERRUPTED}
-        if self.solver.info.restarts:
-            unfinished |= {Status.BUDGET, Status.CALLBACK, Status.STALLED}
-        if status in unfinished and self._best[1] is not None:
-            factors = self._best[1]
+        if not status.converged:
+            best = self.solver.fallback(self.state)
+            if best is None and status in (Status.DIVERGED, Status.INTERRUPTED):
+                best = self._best[1]
+            factors = factors if best is None else best
         with np.errstate(all="ignore"):
             self.solver.conclude(self.problem, self.state)
             parts = self.solver.parts(self.state)

@@ -36,6 +36,8 @@ class Attempt:
         Options of the solver.
     start : str
         Name of its start, where it is not the first method.
+    goes_on : bool
+        Whether it goes on from the factors of the method before it instead.
     guarded : bool
         Whether it is given up when it is slow or ends away from the data, and the next tried.
     patience, limit : int
@@ -48,6 +50,7 @@ class Attempt:
     why: str
     options: dict[str, Any] = field(default_factory=dict)
     start: str = "spectral"
+    goes_on: bool = False
     guarded: bool = False
     patience: int = 10
     limit: int = 100
@@ -139,7 +142,7 @@ def plan(problem: Problem, start: Factors, *, keep_start: bool) -> tuple[list[At
     if not isinstance(problem.loss, Squared):
         return [_smooth(problem)], ""
     if problem.nuclear > 0:
-        return [_regularised(problem)], ""
+        return _regularised(problem), ""
     if _takes(problem, "altmin"):
         return _entries(problem, start, keep_start=keep_start)
     return [_linear(problem)], ""
@@ -180,17 +183,25 @@ def _linear(problem: Problem) -> Attempt:
     )
 
 
-def _regularised(problem: Problem) -> Attempt:
-    return _first(
+def _regularised(problem: Problem) -> list[Attempt]:
+    newton = _first(
         problem,
-        ("altmin", "a nuclear-norm weight: altmin solves for rows exactly"),
+        ("gauss_newton", "a nuclear-norm weight: gauss_newton"),
         ("nonlinear_cg", "a nuclear-norm weight: nonlinear_cg with exact steps"),
         ("scaledgd", "a nuclear-norm weight: scaledgd with exact steps"),
     )
+    if not _takes(problem, "altmin"):
+        return [newton]
+    why = "a nuclear-norm weight: altmin solves for rows exactly"
+    return [Attempt("altmin", why, guarded=True, noisy=True), replace(newton, goes_on=True)]
 
 
 def _smooth(problem: Problem) -> Attempt:
-    return _first(problem, ("scaledgd", "smooth loss: scaledgd with backtracking"))
+    return _first(
+        problem,
+        ("reweighted", "a robust loss: reweighted Gauss-Newton, in few iterations"),
+        ("scaledgd", "smooth loss: scaledgd with backtracking"),
+    )
 
 
 def _robust(problem: Problem) -> Attempt:

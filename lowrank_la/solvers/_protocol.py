@@ -39,9 +39,6 @@ class SolverInfo:
         Whether a single call does all, without iterations.
     fewer_measurements : bool
         Whether it is meant for fewer measurements than degrees of freedom.
-    restarts : bool
-        Whether it tries more than once: of a run that ends before it is done the best iterate is
-        returned, not the last.
     max_iter : int
         Iterations after which a run ends that was given no budget.
     start : str
@@ -66,7 +63,6 @@ class SolverInfo:
     gauge_invariant: bool = False
     one_shot: bool = False
     fewer_measurements: bool = False
-    restarts: bool = False
     max_iter: int = 1000
     start: str = "spectral"
     arrays: tuple[str, ...] = ("numpy",)
@@ -160,6 +156,13 @@ class Solver(Protocol):
         """What `tol` is compared with, where the relative gradient will not do.
 
         For losses that are not smooth, whose subgradients never become small.
+        """
+        return None
+
+    def fallback(self, state: Any) -> Factors | None:
+        """The factors to return from a run without success, where not the last ones.
+
+        None leaves it to the driver: the last ones, or if they are not whole the best seen.
         """
         return None
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -26,7 +26,7 @@ WINDOW = 5
 # Relative gradient below which the residual has taken its final size.
 LEVEL = 1e-3
 # A residual that large over the relative gradient will not follow it to zero.
-AWAY = 30.0
+AWAY = 5.0
 # Multiples of the default tolerance that count as rounding.
 ROUNDING = 1e3
 
@@ -40,6 +40,13 @@ def _attempt(attempts: str, number: int) -> Attempt:
 def _solver(attempts: str, number: int) -> Solver:
     attempt = _attempt(attempts, number)
     return make_solver(attempt.solver, attempt.options)
+
+
+class Failure(NamedTuple):
+    """Why a method is given up, and whether it has come to rest."""
+
+    reason: str
+    rests: bool = False
 
 
 @dataclass
@@ -123,7 +130,6 @@ def _describe(attempts: list[Attempt]) -> str:
         summary="measures the problem, chooses a method, and tries another where it fails",
         losses=(object,),
         refuses=refusal,
-        restarts=True,
         max_iter=5000,
         references=("the table in the guide; each method names its own source",),
     )
@@ -212,7 +218,7 @@ class Auto(Solver):
             except (SolverBreakdownError, np.linalg.LinAlgError) as error:
                 if state.settled:
                     raise
-                self._next(problem, state, f"broke down: {error}")
+                self._next(problem, state, Failure(f"broke down: {error}"))
                 state.solver.advance(problem, state.inner, 1)
             state.left = state.right = None
             state.iteration += 1
@@ -221,38 +227,37 @@ class Auto(Solver):
                 mark = relative_gradient(problem, X, state.at(problem))
                 state.marks = np.append(state.marks, mark)
 
-    def _failure(self, problem: Problem, state: AutoState) -> str | None:
+    def _failure(self, problem: Problem, state: AutoState) -> Failure | None:
         """Why the method under way is to be given up; None while it is not."""
         if state.settled or state.marks.size == 0:
             return None
         now, done = float(state.marks[-1]), WINDOW * state.marks.size
         at = state.at(problem)
         if not (np.isfinite(now) and np.isfinite(at.value)):
-            return "diverged"
+            return Failure("diverged")
         attempt = state.attempt
         # Twice in a row, since the gradient need not fall steadily.
         needed = min(_further(problem, state.marks), _further(problem, state.marks[:-1]))
         if now <= LEVEL and done + needed <= attempt.limit:
             away = _relative_misfit(problem, state.solver.factors(state.inner), at)
-            fits = away <= ROUNDING * problem.default_tol
-            if fits or (attempt.noisy and away > AWAY * now):
+            if min(away, now) <= ROUNDING * problem.default_tol:
                 state.settled = True
-            elif away > AWAY * now:
-                return f"came to rest at a relative residual of {away:.1e}"
+            elif away > AWAY * now and not attempt.noisy:
+                return Failure(f"came to rest at a relative residual of {away:.1e}", rests=True)
         elif done >= attempt.patience and state.marks.size >= 3 and done + needed > attempt.limit:
             how = f"{needed:.0f} further" if np.isfinite(needed) else "endless"
-            return f"would take {how} iterations"
+            return Failure(f"would take {how} iterations")
         return None
 
-    def _next(self, problem: Problem, state: AutoState, failed: str) -> None:
-        X = state.solver.factors(state.inner)
-        state.why += (
-            f"; {state.attempt.solver} {failed} after {state.iteration - state.begun} iterations"
-        )
+    def _next(self, problem: Problem, state: AutoState, failed: Failure) -> None:
+        X, name = state.solver.factors(state.inner), state.attempt.solver
+        done = state.iteration - state.begun
+        state.why += f"; {name} {failed.reason} after {done} iterations"
         state.current += 1
-        attempt = state.attempt
-        start = start_from(problem, attempt.start, X.rank, init_scale=None, rng=0)
-        self._begin(problem, state, start)
+        # A point of rest may be the answer, its residual noise.
+        if not (failed.rests or (state.attempt.goes_on and X.isfinite())):
+            X = start_from(problem, state.attempt.start, X.rank, init_scale=None, rng=0)
+        self._begin(problem, state, X)
 
     def factors(self, state: AutoState) -> Factors:
         """Those of the method under way."""
@@ -270,10 +275,17 @@ class Auto(Solver):
 
     def stationarity(self, problem: Problem, state: AutoState) -> float | None:
         """That of the method under way; infinite where it is at rest but may be given up."""
-        known = state.solver.stationarity(problem, state.inner)
         if state.settled:
-            return known
-        return float("inf") if self._failure(problem, state) is not None else known
+            return state.solver.stationarity(problem, state.inner)
+        # A residual that does not fall with the gradient may be that of a wrong matrix.
+        X, at = self.factors(state), state.at(problem)
+        mark = relative_gradient(problem, X, at)
+        fits = _relative_misfit(problem, X, at) <= max(AWAY * mark, ROUNDING * problem.default_tol)
+        return mark if fits or state.attempt.noisy else float("inf")
+
+    def fallback(self, state: AutoState) -> Factors | None:
+        """That of the method under way."""
+        return state.solver.fallback(state.inner)
 
     def finished(self, state: AutoState) -> str | None:
         """Why the method under way is done."""

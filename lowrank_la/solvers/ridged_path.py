@@ -25,7 +25,6 @@ __all__ = ["RankPath"]
         summary="ridged rank path: columns one by one, Gauss-Newton, a ladder of tries",
         losses=(Squared,),
         start="small_random",
-        restarts=True,
         max_iter=5000,
         references=(
             "Uschmajew, Vandereycken (2015), Greedy rank updates combined with Riemannian descent "
@@ -154,6 +153,10 @@ class RankPath(Solver):
         if state.phase == "found":
             return None
         return state.move if state.phase == "finish" and state.length > 0.5 else float("inf")
+
+    def fallback(self, state: PathState) -> Factors | None:
+        """The best of the tries that have ended."""
+        return state.best if state.best_score < float("inf") else None
 
     def finished(self, state: PathState) -> str | None:
         """Why the ladder ended, if the data are fitted to rounding."""
