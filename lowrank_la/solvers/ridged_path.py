@@ -67,9 +67,12 @@ class RankPath(Solver):
     k = 1 ... r the leading singular pair (u, v) of ``A*(y - A(X))`` is added as a column with
     its best coefficient and the ridge ``w = strength s`` with its singular value s, until a step
     lowers the objective by less than 0.3 %. At k = r the ridge is taken down to 1e-4 of itself,
-    two steps for each value, and then dropped. A try ends where the residual is rounding, or
-    after three steps that gain less than 1 % each. A start that explains some of the data is
-    the first try.
+    two steps for each value, and then dropped. Tries of kind "logdet" begin with r + 1 columns
+    at the leading singular triplets of ``A*(y)`` and take one step for each value of eps, from
+    ``s_1 / p`` down to 1e-3 of it. A try ends where the residual is rounding, or after three
+    steps in a row that gain less than 3 % each (1 % from a relative residual of 1e-4 on). A
+    start that explains some of the data is the first try; where the second column says that
+    the spectrum is flat or steep, the first try of the ladder is left for one that suits.
 
     Assumptions
     -----------
@@ -78,14 +81,19 @@ class RankPath(Solver):
     Guarantee
     ---------
     None; success shows, however: more measurements than unknowns are fitted to rounding by
-    the solution alone, but for accidents. Under noise a matrix is accepted that predicts
-    held-out measurements (a twentieth) after a few steps without them, if there are at least
-    twice as many measurements as unknowns, or if two tries end there. Otherwise the run ends as
-    STALLED, with the best of all tries.
+    the solution alone, but for accidents, which do happen close to the limit (a row and a column
+    of r + 1 entries each that meet). Rows and columns that their own entries leave open are
+    counted and warned of. Under noise a matrix is accepted that predicts held-out measurements
+    (a twentieth) after a few steps without them, if two tries end with the same residual; with
+    less than twice as many measurements as unknowns, if they end at the same matrix, up to what
+    the held-out measurements say about its error; with less than one and a half times as many,
+    only if the best of all tries, repeated without those measurements, predicts them.
+    Otherwise the run ends as STALLED, with the best of all tries.
 
     Cost
     ----
-    About 40 Gauss-Newton steps for a try, of 10 to 15 inner products each near the limit.
+    About 40 Gauss-Newton steps for a try of kind "rank", 140 for one of kind "logdet", of 10 to
+    15 inner products each near the limit.
 
     References
     ----------
