@@ -207,3 +207,43 @@ def test_linear_systems(kind, draw, symmetric):
         other = found[1] @ (X.left.conj().T @ X.left)
         inner = X.left.conj().T @ moved - (X.right.conj().T @ other).conj().T
         assert np.abs(inner).max() < 1e-10 * np.abs(moved).max()
+
+
+def test_outliers_may_be_half():
+    """The lower quarter of the residuals tells the threshold where the median is an outlier."""
+    made = ll.problems.sensing(
+        30, 2, measurements=900, symmetric=True, outliers=0.5, outlier_model="gaussian", rng=2
+    )
+    assert made.truth.corrupted.sum() > 450
+    result = ll.solve(made, "reweighted", max_iter=300)
+    assert result.converged
+    assert result.trace["rel_error"][-1] < 1e-10
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_rows_that_hang_on_single_entries_are_not_called_an_answer(seed):
+    """Most entries are fitted to rounding, and yet the matrix is wrong."""
+    made = ll.problems.robust_completion((100, 100), 3, sampling=0.3, corruption=0.2, rng=seed)
+    result = ll.solve(made, "reweighted", max_iter=100)
+    assert result.status is ll.Status.STALLED
+    assert "do not confirm" in result.reason
+    assert np.median(np.abs(result.state.residual)) < 1e-10
+    assert result.trace["rel_error"][-1] > 1e-6
+    assert "single entry" in result.parts["doubt"]
+
+
+def test_a_wrong_matrix_is_not_taken_for_noise():
+    with pytest.warns(ll.errors.BreakdownWarning):
+        made = robust(0.7)
+    with pytest.warns(ll.errors.ConvergenceWarning):
+        result = ll.solve(made, "reweighted", max_iter=3000, tol=1e-6)
+    assert result.trace["rel_error"][-1] > 0.05
+    assert "off by much" in result.parts["doubt"]
+
+
+def test_more_columns_than_the_rank():
+    """Factors become dependent; the iterative solution does not mind."""
+    problem = robust(0.1).problem
+    result = ll.solve(problem, "reweighted", rank=4, max_iter=40, tol=1e-6)
+    assert result.converged
+    assert np.isfinite(result.factors.left).all()

@@ -8,6 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from .. import _check
+from .._grid import grid_of
 from .._typing import Array
 from ..errors import InvalidInputError, SolverBreakdownError
 from ..factors import Factors
@@ -15,6 +16,7 @@ from ..gauss_newton import _direct, direction
 from ..losses import Absolute, Huber, Squared
 from ..operators import Weighted
 from ..problem import Evaluation, Problem, relative_gradient
+from ._outliers import determined
 from ._protocol import Solver, SolverInfo
 from ._registry import register
 
@@ -24,6 +26,11 @@ INNER = ("auto", "direct", "iterative")
 # Measurements, in degrees of freedom, that must be fitted before the fit counts as evidence: a
 # matrix of the rank searched for can always be made to fit as many as it has parameters.
 EVIDENCE = 1.25
+# Median over lower quarter of the moduli of real Gaussian numbers, and a margin.
+FROM_QUARTER = 6.0
+# From this relative gradient and move on the fit is judged. A majority that is off by this share
+# is not taken for noise, and what is so many times its residual is not fitted.
+NEAR, NOISE, FITTED = 1e-4, 0.25, 10.0
 # Times that a step may be halved, and the rise of the loss, in rounding units, that is none.
 HALVINGS, ROUNDING = 12, 16.0
 
@@ -48,6 +55,10 @@ class ReweightedState:
         Gradient of the Huber loss with the threshold of the last step.
     step : float
         Share of the last Gauss-Newton direction that was taken.
+    move : float
+        Size of that direction, relative to the matrix.
+    doubt : str
+        Why a vanishing gradient would not tell that the matrix is right; empty if it does.
     """
 
     left: Array
@@ -59,6 +70,8 @@ class ReweightedState:
     left_gradient: Array
     right_gradient: Array | None
     step: float = 0.0
+    move: float = 0.0
+    doubt: str = ""
 
     @property
     def X(self) -> Factors:
@@ -121,7 +134,8 @@ class Reweighted(Solver):
 
     Update
     ------
-    With e the residual, ``h <- min(h, smoothing median|e|)`` and weights
+    With e the residual, ``h <- min(h, smoothing min(median|e|, 6 q|e|))`` with q the lower quarter,
+    or the moduli that 1.25 times as many as the degrees of freedom do not exceed, and weights
     ``w_i = min(1, h / |e_i|)``, D minimises ``sum_i w_i |e + A(dL R^H + L dR^H)|_i^2``, the
     solution of least norm in orthonormal coordinates of the factors; then
     ``(L, R) <- (L, R) + t D`` with t the first of 1, 1/2, 1/4, ... at which the Huber loss with
@@ -195,6 +209,11 @@ class Reweighted(Solver):
 
     def _step(self, problem: Problem, state: ReweightedState) -> None:
         X, residual = state.X, state.residual
+        still = state.doubt and state.move <= _half_of_digits(problem)
+        if still and relative_gradient(problem, X, state.at) <= problem.default_tol:
+            # At rest, where going on would change nothing.
+            state.iteration += 1
+            return
         threshold = state.threshold
         size = np.abs(residual)
         weights = threshold / np.maximum(size, size.dtype.type(threshold))
@@ -221,16 +240,43 @@ class Reweighted(Solver):
         state.left_gradient, state.right_gradient = at.left, None if single else at.right
         state.residual, state.threshold, state.step = at.residual, new, t
         state.value = _objective(problem, at.residual)
+        state.move = _size(X, D)
+        near = relative_gradient(problem, trial, state.at) <= NEAR
+        near = near and state.move <= NEAR
+        state.doubt = self._doubt(problem, state) if near else ""
         state.iteration += 1
+
+    def _doubt(self, problem: Problem, state: ReweightedState) -> str:
+        """Why the measurements that are fitted may not determine the matrix."""
+        if isinstance(problem.loss, Huber):
+            return ""
+        size = np.abs(state.residual)
+        level = state.threshold / self.smoothing
+        typical = float(np.median(np.abs(state.residual + problem.data)))
+        if level > NOISE * typical:
+            return "most measurements are off by much of their size"
+        level = max(FITTED * level, max(state.move, _half_of_digits(problem)) * typical)
+        grid = grid_of(problem.operator)
+        if grid is None:
+            return ""
+        X = state.X
+        bases = (np.linalg.qr(factor)[0] for factor in (X.left, X.right))
+        if not determined(problem, *bases, size <= level):
+            return "a row or a column hangs on a single entry"
+        return ""
 
     def _direction(
         self, problem: Problem, X: Factors, residual: Array, weights: Array
     ) -> tuple[Array, ...]:
         squared = problem.replace(loss=Squared())
         if self._direct(problem, X):
-            return _direct.solve(
-                squared, X, None, residual=residual, weights=weights, tol=self.inner_tol
-            )
+            try:
+                return _direct.solve(
+                    squared, X, None, residual=residual, weights=weights, tol=self.inner_tol
+                )
+            except SolverBreakdownError:
+                # Dependent columns, which iterations from zero do not mind.
+                pass
         slope = (weights * residual).astype(residual.dtype, copy=False)
         at = _gradient(problem, X, slope)
         roots = np.sqrt(weights)
@@ -260,8 +306,14 @@ class Reweighted(Solver):
             return previous
         units = 2 if residual.dtype.kind == "c" else 1
         enough = EVIDENCE * problem.degrees_of_freedom(rank) / units
-        k = int(min(max(np.ceil(0.5 * size.size), np.ceil(enough)), size.size)) - 1
-        level = float(np.partition(size, k)[k])
+        # Where outliers are nearly half, the median is one of them; of Gaussian noise the lower
+        # quarter tells the median too.
+        k, low = (
+            int(min(max(np.ceil(share * size.size), np.ceil(enough)), size.size)) - 1
+            for share in (0.5, 0.25)
+        )
+        size = np.partition(size, (low, k))
+        level = min(float(size[k]), FROM_QUARTER * float(size[low]))
         floor = float(np.finfo(size.dtype).eps) * float(np.mean(np.abs(problem.data)))
         return max(min(previous, self.smoothing * level), floor)
 
@@ -273,7 +325,8 @@ class Reweighted(Solver):
         """Carry over the threshold and what it was measured with."""
         if state.value == previous.value:
             state.iteration, state.step = previous.iteration, previous.step
-            state.threshold = previous.threshold
+            state.threshold, state.doubt = previous.threshold, previous.doubt
+            state.move = previous.move
             state.left_gradient = previous.left_gradient
             state.right_gradient = previous.right_gradient
 
@@ -282,12 +335,39 @@ class Reweighted(Solver):
         return state.at
 
     def stationarity(self, problem: Problem, state: ReweightedState) -> float:
-        """Relative gradient of the Huber loss with the threshold of the last step."""
-        return relative_gradient(problem, state.X, state.at)
+        """Relative gradient of the Huber loss with the threshold of the last step.
+
+        It shrinks with the threshold, so that the last direction counts too as long as it moves
+        the matrix by more than half of the digits. Infinite where the data do not confirm the
+        matrix, see `parts`.
+        """
+        if state.doubt:
+            return float("inf")
+        gradient = relative_gradient(problem, state.X, state.at)
+        return gradient if state.move <= _half_of_digits(problem) else max(gradient, state.move)
 
     def standstill(self, state: ReweightedState) -> str | None:
-        """Where no step lowers the smoothed loss."""
+        """A point that `stationarity` does not trust, or from which no step goes down."""
+        if state.doubt:
+            return f"a point that the data do not confirm: {state.doubt}"
         return None if state.step else "a point from which no step lowers the smoothed loss"
+
+    def parts(self, state: ReweightedState) -> dict[str, str]:
+        """Why the matrix may be wrong although the gradient vanishes, as "doubt"; else empty."""
+        return {"doubt": state.doubt}
+
+
+def _half_of_digits(problem: Problem) -> float:
+    return float(np.sqrt(np.finfo(problem.dtype).eps))
+
+
+def _size(X: Factors, D: tuple[Array, ...]) -> float:
+    """``|dL R^H + L dR^H|_F / |X|_F``."""
+    if not all(np.isfinite(part).all() for part in D):
+        return float("inf")
+    left, right = np.hstack([D[0], X.left]), np.hstack([X.right, D[-1]])
+    size = X.norm()
+    return Factors(left, right).norm() / size if size > 0 else float("inf")
 
 
 def _smoothed(problem: Problem, threshold: float) -> Problem:

@@ -8,12 +8,19 @@ from . import Transcription
 
 
 def reweighted(d, L, R):
-    """h <- min(h, median|e| / 5), w = min(1, h / |e|), and the weighted Gauss-Newton step."""
-    k = len(d.y) // 2 - 1
+    """h <- min(h, min(median|e|, 6 quarter|e|) / 5), w = min(1, h / |e|), and the weighted step."""
+    (n1, r), n2 = L.shape, len(R)
+    freedom = n1 * r - r * (r - 1) // 2 if d.symmetric else r * (n1 + n2 - r)
+    k, low = (
+        max(int(np.ceil(c)), int(np.ceil(1.25 * freedom))) - 1
+        for c in (0.5 * len(d.y), 0.25 * len(d.y))
+    )
     h = np.inf
     while True:
         e = d.residual(L @ R.T)
-        h = max(min(h, 0.2 * np.sort(np.abs(e))[k]), np.finfo(float).eps * np.mean(np.abs(d.y)))
+        size = np.sort(np.abs(e))
+        h = min(h, 0.2 * min(size[k], 6 * size[low]))
+        h = max(h, np.finfo(float).eps * np.mean(np.abs(d.y)))
         w = np.minimum(1.0, h / np.abs(e))
         U, S = np.linalg.qr(L)
         V, T = np.linalg.qr(R)
@@ -35,4 +42,4 @@ def reweighted(d, L, R):
 
 
 KINDS = ("robust_sensing", "robust_symmetric")
-TRANSCRIPTIONS = {"reweighted": Transcription(reweighted, {}, KINDS, distance=0.2)}
+TRANSCRIPTIONS = {"reweighted": Transcription(reweighted, {"inner_tol": 0.0}, KINDS, distance=0.2)}
