@@ -47,7 +47,7 @@ HELD_OUT, PREDICTS = 0.05, 0.5
 # up to this share of it, are taken to have found the same matrix, and noise.
 PLENTY, AGREES = 2.0, 0.02
 # With fewer, down to so many times, they have to agree closely in residual and as matrices.
-SOME, CLOSELY = 1.5, 0.001
+SOME, CLOSELY = 1.45, 0.001
 # Leading singular values of the residual as columns enter: of flat spectra the second is more
 # than this share of the first, or the last; of steep ones the last, or the second, is less.
 FLAT, EVEN, STEEP, SUDDEN = 0.77, 0.4, 0.01, 0.2
@@ -158,7 +158,8 @@ class PathState:
     block : array
         Start of the next power iteration.
     best_left, best_right, best_score, best_rung
-        The best matrix of all tries, by how much it misses, and from which try.
+        The best matrix of all tries, its score (the relative residual, if it predicts anything
+        of held-out data), and from which try.
     stationary : array
         Relative residuals of the tries that ended at a stationary point.
     open_rows, open_columns : array of int
@@ -395,7 +396,9 @@ class Ladder:
         score, what = 1.0 + miss, "stuck"
         if state.X.norm() <= 2.0 * seen_norm(problem) and state.length > 0.0:
             error = held_out_error(problem, state.X, self.seed)
-            score, what = min(error, 1.0 + miss), f"held-out error {error:.2g}"
+            what = f"held-out error {error:.2g}"
+            # Among those that predict anything the likeliest; their held-out errors vary by luck.
+            score = miss if error < PREDICTS else min(error, 1.0 + miss)
             if self._is_noise(problem, state, miss, error):
                 self._accept(state, miss, error)
             state.stationary = np.append(state.stationary, miss)
@@ -448,7 +451,7 @@ class Ladder:
     def _again(self, problem: Problem, state: PathState) -> float:
         """Error on measurements held out, of the best try repeated without them."""
         if state.rung < 0:
-            return state.best_score
+            return held_out_error(problem, state.X, self.seed)
         rung = str(self.rung(state))
         rest, test, data = split(problem, self.seed)
         alone = replace(self, rungs=(rung.partition("#")[0],), restarts=0, judge=False)

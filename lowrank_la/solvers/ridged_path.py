@@ -86,7 +86,7 @@ class RankPath(Solver):
     counted and warned of. Under noise a matrix is accepted that predicts held-out measurements
     (a twentieth) after a few steps without them, if two tries end with the same residual; with
     less than twice as many measurements as unknowns, if they end at the same matrix, up to what
-    the held-out measurements say about its error; with less than one and a half times as many,
+    the held-out measurements say about its error; with less than 1.45 times as many,
     only if the best of all tries, repeated without those measurements, predicts them.
     Otherwise the run ends as STALLED, with the best of all tries.
 
