@@ -260,8 +260,8 @@ class Reweighted(Solver):
         if grid is None:
             return ""
         X = state.X
-        bases = (np.linalg.qr(factor)[0] for factor in (X.left, X.right))
-        if not determined(problem, *bases, size <= level):
+        U, V = (np.linalg.qr(factor)[0] for factor in (X.left, X.right))
+        if not determined(problem, U, V, size <= level):
             return "a row or a column hangs on a single entry"
         return ""
 
