@@ -152,6 +152,9 @@ def _moved(generator: np.random.Generator, flat: Array, shape: Shape, least: int
             for one, n in zip(few, shape, strict=True)
         )
         if a * n2 + b in taken:
+            # The one cell of the one row and the one column that are short.
+            b = int(generator.integers(n2))
+        if a * n2 + b in taken:
             continue
         taken ^= {int(i[k] * n2 + j[k]), a * n2 + b}
         for count, before, now in ((counts[0], i[k], a), (counts[1], j[k], b)):
