@@ -27,14 +27,17 @@ ROWS, PIECES = 64, 8
 LOWEST, KEPT = 4.0, 4.5
 # It no longer falls after so many iterations in which the lower quarter fell by less than this.
 CALM, FALL = 5, 0.9
-# The same for clipping.
-CLIPPED = 2.0
+# For clipping: by less than this power of the decay,
+FOLLOWS = 0.25
+# and from then on it falls by this factor at least.
+SETTLES = 0.7
 # The first one, which is the largest too, in units of the median modulus of the residual (rows
 # of large norm are far above it), and at most in units of that of the data.
 FIRST, MOST = 30.0, 3.0
 # A row or column lags if its share of outliers is above the typical one by this share of what
-# is typically kept; the threshold then goes up by BACK. From FAR on it may be lost.
-LAG, FAR, BACK = 0.5, 0.4, 10.0
+# is typically kept; the threshold then goes up by BACK (if clipped, less). From FAR on it may be
+# lost.
+LAG, FAR, BACK, BACK_CLIPPED = 0.5, 0.4, 10.0, 3.0
 # The slowest decay that is tried.
 SLOWEST = 0.985
 # The threshold stays above so many rounding errors of a typical entry.
@@ -249,12 +252,15 @@ class Schedule:
         Factor by which it falls at most.
     calm : int
         Iterations in a row in which residuals hardly fell although the threshold might have.
+    lagged : float
+        The lower quarter when rows lagged last.
     """
 
     threshold: float
     first: float
     decay: float
     calm: int
+    lagged: float
 
     def follow(self, found: Cut, before: float, floor: float, *, soft: bool) -> None:
         """The threshold of the next iteration.
@@ -274,17 +280,23 @@ class Schedule:
             Whether residuals are clipped, which loses nothing.
         """
         falling = self.decay * self.threshold
-        if soft:
-            self.threshold = min(max(CLIPPED * found.typical, falling, floor), self.first)
-            return
-        strange = found.share > CROWDED and found.misfit > QUIET
-        if strange and self.calm >= CALM and self.decay < ONCE_MORE:
+        strange = found.share > CROWDED and found.misfit > QUIET and self.calm >= CALM
+        lags = found.lag > LAG * (1.0 - found.share)
+        # Down at rounding errors whatever lags is lost.
+        lost = lags and self.threshold <= floor
+        if (strange and self.decay < ONCE_MORE) or (lost and self.decay < SLOWEST):
             self.threshold = self.first
             self.decay, self.calm = float(np.sqrt(self.decay)), 0
             return
-        if found.lag > LAG * (1.0 - found.share) and self.decay < SLOWEST:
-            self.threshold = min(BACK * self.threshold, self.first)
+        # Where a slower fall got no further than the last, rows lag for another reason.
+        if lags and self.decay < SLOWEST and found.lowest < FALL * self.lagged:
+            self.lagged = found.lowest
+            back = BACK_CLIPPED if soft else BACK
+            self.threshold = min(back * self.threshold, self.first)
             self.decay, self.calm = float(np.sqrt(self.decay)), 0
+            return
+        if soft:
+            self._follow_clipped(found, before, floor)
             return
         level = LOWEST * found.lowest
         settled = self.calm >= CALM
@@ -295,6 +307,16 @@ class Schedule:
             if FALL * self.threshold < level < self.threshold / FALL:
                 # Left alone, since every change moves entries in or out and never ends.
                 return
+        self.threshold = min(max(level, falling, floor), self.first)
+
+    def _follow_clipped(self, found: Cut, before: float, floor: float) -> None:
+        """The same for clipping, whose errors are in proportion to the threshold."""
+        self.calm = self.calm + 1 if found.lowest > self.decay**FOLLOWS * before else 0
+        settled = self.calm >= CALM
+        falling = (min(self.decay, SETTLES) if settled else self.decay) * self.threshold
+        level = LOWEST * found.lowest if settled else 0.0
+        if FALL * self.threshold < level < self.threshold / FALL:
+            return
         self.threshold = min(max(level, falling, floor), self.first)
 
 

@@ -31,6 +31,8 @@ from ._protocol import Solver
 
 # Iterations from one close look to the next.
 EVERY = 8
+# Measurements in a row or column that are many.
+MANY = 100
 # Cholesky serves where the diagonal is as even as this.
 EVEN = 0.03
 
@@ -51,7 +53,7 @@ class SetAsideState:
         ``A*(k) V`` and ``A*(k)^H U`` with k the residual of what is kept.
     squares, share, lag, least, lowest, typical, median, border, misfit : float
         Of the residual and of what is set aside: see `_outliers.Cut`.
-    threshold, first, decay, calm
+    threshold, first, decay, calm, lagged
         See `_outliers.Schedule`.
     before : float
         `lowest` of the iteration before.
@@ -87,6 +89,7 @@ class SetAsideState:
     first: float
     decay: float
     calm: int
+    lagged: float
     before: float
     size: float
     close: bool
@@ -105,6 +108,11 @@ class SetAsideState:
     def cut(self) -> Cut:
         """The last pass."""
         return Cut(**{field.name: getattr(self, field.name) for field in fields(Cut)})
+
+    @property
+    def plan(self) -> Schedule:
+        """The threshold, to be moved on."""
+        return Schedule(**{field.name: getattr(self, field.name) for field in fields(Schedule)})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,6 +165,7 @@ class SetAside(Solver):
             first=threshold,
             decay=self.first_decay(problem),
             calm=0,
+            lagged=np.inf,
             before=np.inf,
             size=float(np.linalg.norm(problem.data)),
             close=False,
@@ -171,7 +180,7 @@ class SetAside(Solver):
         for _ in range(k):
             (U, s, V), more = self.step(problem, state)
             soft = self.clips(state)
-            plan = Schedule(state.threshold, state.first, state.decay, state.calm)
+            plan = state.plan
             fixed = self.fixed_threshold(problem, state, more)
             if fixed is None:
                 plan.follow(state.cut, state.before, rounding(problem, s), soft=soft)
@@ -248,6 +257,11 @@ class SetAside(Solver):
         if state.support is None:
             return found
         return found | {"sparse_measurements": state.support, "sparse_values": state.sparse}
+
+
+def few(problem: Problem) -> bool:
+    """Whether rows or columns have so few measurements that the threshold is to fall slowly."""
+    return bool(problem.data.size < MANY * max(problem.shape))
 
 
 def finite(*blocks: Array) -> None:

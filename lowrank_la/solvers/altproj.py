@@ -14,13 +14,13 @@ from ..problem import Problem
 from ._outliers import refuses
 from ._protocol import SolverInfo
 from ._registry import register
-from ._set_aside import SVD, SetAside, SetAsideState, finite, orthonormal, positive
+from ._set_aside import SVD, SetAside, SetAsideState, few, finite, orthonormal, positive
 
 __all__ = ["AltProj"]
 
-# The threshold falls by this factor at first: the slower one where rows or columns have fewer
-# measurements than MANY, or if residuals are clipped, which moves less.
-FAST, SLOW, MANY = 0.3, 0.7, 100
+# The threshold falls by this factor at first: the slower one where rows or columns have few
+# measurements, or if residuals are clipped, which moves less.
+FAST, SLOW = 0.3, 0.7
 # A step makes up for at most so large a share that is set aside.
 LARGEST = 0.85
 
@@ -121,8 +121,7 @@ class AltProj(SetAside):
         """Faster for large matrices."""
         if self.decay is not None:
             return float(self.decay)
-        few = problem.data.size < MANY * max(problem.shape)
-        return SLOW if few or self.soft else FAST
+        return SLOW if few(problem) or self.soft else FAST
 
     def fixed_threshold(
         self, problem: Problem, state: SetAsideState | None, found: Mapping[str, float]
