@@ -15,6 +15,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
+from .._point import PointState
 from .._random import stream
 from .._typing import Array
 from ..errors import InvalidInputError
@@ -23,7 +24,7 @@ from ..operators import HasGaussNewton, HasPositions, MeasurementOperator
 from ..operators._protocol import offers
 from ..operators.combine import Subset
 from ..operators.entries import EntrySampling
-from ..problem import Evaluation, Problem
+from ..problem import Problem
 from ._step import evaluate, next_forcing, step
 
 # A residual of so many rounding units, relative to the data, is none.
@@ -128,7 +129,7 @@ def parse(text: Any) -> Rung:
 
 
 @dataclass
-class PathState:
+class PathState(PointState):
     """Where a ladder of tries stands.
 
     Attributes
@@ -172,9 +173,6 @@ class PathState:
         Inner iterations so far.
     """
 
-    left: Array
-    right: Array | None
-    iteration: int
     rung: int
     phase: str
     weights: Array
@@ -182,9 +180,6 @@ class PathState:
     top: float
     second: float
     spread: float
-    value: float
-    left_gradient: Array
-    right_gradient: Array | None
     forcing: float
     length: float
     move: float
@@ -204,28 +199,10 @@ class PathState:
     inner: int
 
     @property
-    def X(self) -> Factors:
-        """The present factors."""
-        return Factors(self.left, self.left if self.right is None else self.right)
-
-    @property
     def best(self) -> Factors:
         """The best factors of all tries."""
         left = self.best_left
         return Factors(left, left if self.best_right is None else self.best_right)
-
-    @property
-    def at(self) -> Evaluation:
-        """Objective and gradient at the present factors."""
-        right = self.left_gradient if self.right_gradient is None else self.right_gradient
-        return Evaluation(self.value, self.left_gradient, right)
-
-    def place(self, X: Factors, at: Evaluation) -> None:
-        """Bind a point and what was evaluated there."""
-        single = X.symmetric
-        self.left, self.right = X.left, None if single else X.right
-        self.value, self.left_gradient = at.value, at.left
-        self.right_gradient = None if single else at.right
 
     def copy_from(self, other: PathState) -> None:
         """Take over all fields."""

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from .._point import PointState
 from .._typing import Array
 from ..errors import SolverBreakdownError
 from ..factors import Factors
@@ -18,17 +19,13 @@ from ._protocol import Solver
 
 
 @dataclass
-class DescentState:
+class DescentState(PointState):
     """Factors, and the objective and gradient at them.
 
     Attributes
     ----------
-    left, right : array
-        The factors; `right` is None for symmetric problems.
-    iteration : int
-        Iterations done.
-    value, left_gradient, right_gradient, residual
-        Objective and gradient at the factors, and the residual if the step rule uses it.
+    residual : array or None
+        The residual, if the step rule uses it.
     unit : float
         Natural length of a step.
     damping : float
@@ -37,35 +34,15 @@ class DescentState:
         Length of the last step; 0 before the first.
     """
 
-    left: Array
-    right: Array | None
-    iteration: int
-    value: float
-    left_gradient: Array
-    right_gradient: Array | None
     residual: Array | None
     unit: float
     damping: float
     step: float = 0.0
 
-    @property
-    def X(self) -> Factors:
-        """The factors."""
-        return Factors(self.left, self.left if self.right is None else self.right)
-
-    @property
-    def at(self) -> Evaluation:
-        """Objective and gradient at the factors."""
-        right = self.left_gradient if self.right_gradient is None else self.right_gradient
-        return Evaluation(self.value, self.left_gradient, right, self.residual)
-
-    def place(self, X: Factors, at: Evaluation, step: float, damping: float) -> None:
+    def go(self, X: Factors, at: Evaluation, step: float, damping: float) -> None:
         """Bind the next iterate."""
-        single = X.symmetric
-        self.left, self.right = X.left, None if single else X.right
-        self.value, self.residual = at.value, at.residual
-        self.left_gradient, self.right_gradient = at.left, None if single else at.right
-        self.step, self.damping = step, damping
+        self.place(X, at)
+        self.residual, self.step, self.damping = at.residual, step, damping
         self.iteration += 1
 
 
@@ -133,7 +110,7 @@ class Descent(Solver):
         direction = self._direction(X, at, damping)
         line = Line(problem, X, at, direction, state.iteration)
         step = rule.length(line, state.unit, state.step)
-        state.place(line.point(step), line.evaluate(step, residual=keep), step, damping)
+        state.go(line.point(step), line.evaluate(step, residual=keep), step, damping)
 
     def _direction(self, X: Factors, at: Evaluation, damping: float) -> Factors:
         metric = self.metric(X, damping)

@@ -87,7 +87,7 @@ class AGN(Descent):
             d_right = -at.right @ _inverse_gram(X.left)
             # A rule that grows its last step starts both halves from that of the iteration before.
             X, at, step = self._half(problem, state, X, at, np.zeros_like(X.left), d_right)
-            state.place(X, at, step, 0.0)
+            state.go(X, at, step, 0.0)
 
     def _half(
         self,

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from .. import _check
+from .._point import PointState
 from .._typing import Array
 from ..errors import IncompatibleError, InvalidInputError
 from ..factors import Factors
@@ -32,17 +33,11 @@ MIN_SLOPE = 0.1
 
 
 @dataclass
-class NonlinearCGState:
+class NonlinearCGState(PointState):
     """Factors, objective and gradient at them, and the direction of the coming step.
 
     Attributes
     ----------
-    left, right : array
-        The factors; `right` is None for symmetric problems, and so is all else of it.
-    iteration : int
-        Iterations done.
-    value, left_gradient, right_gradient
-        Objective and gradient at the factors.
     left_direction, right_direction : array
         Direction of the coming step.
     energy : float
@@ -55,12 +50,6 @@ class NonlinearCGState:
         How far the iterate has moved since the blocks were formed, as a share of its norm.
     """
 
-    left: Array
-    right: Array | None
-    iteration: int
-    value: float
-    left_gradient: Array
-    right_gradient: Array | None
     left_direction: Array
     right_direction: Array | None
     energy: float
@@ -68,17 +57,6 @@ class NonlinearCGState:
     right_blocks: Array | None
     step: float = 0.0
     moved: float = 0.0
-
-    @property
-    def X(self) -> Factors:
-        """The factors."""
-        return Factors(self.left, self.left if self.right is None else self.right)
-
-    @property
-    def at(self) -> Evaluation:
-        """Objective and gradient at the factors."""
-        right = self.left_gradient if self.right_gradient is None else self.right_gradient
-        return Evaluation(self.value, self.left_gradient, right)
 
 
 @register(
@@ -197,10 +175,8 @@ class NonlinearCG(Solver):
         z = self._preconditioned(problem, new, there, blocks)
         energy = _total(there, z)
         directions = self._turned(state, there, z, energy, _total(at, z))
-        state.left, state.right = new.left, None if right is None else new.right
-        state.value, state.energy, state.step = there.value, energy, step
-        state.left_gradient = there.left
-        state.right_gradient = None if right is None else there.right
+        state.place(new, there)
+        state.energy, state.step = energy, step
         state.left_direction = directions[0]
         state.right_direction = None if right is None else directions[1]
         state.left_blocks, state.right_blocks = blocks or (None, None)

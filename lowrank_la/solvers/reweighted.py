@@ -9,6 +9,7 @@ import numpy as np
 
 from .. import _check
 from .._grid import grid_of
+from .._point import PointState
 from .._typing import Array
 from ..errors import InvalidInputError, SolverBreakdownError
 from ..factors import Factors
@@ -36,15 +37,11 @@ HALVINGS, ROUNDING = 12, 16.0
 
 
 @dataclass
-class ReweightedState:
+class ReweightedState(PointState):
     """The factors, and the smoothed loss at them.
 
     Attributes
     ----------
-    left, right : array
-        The factors; `right` is None for symmetric problems.
-    iteration : int
-        Iterations done.
     value : float
         The problem's objective at the factors.
     threshold : float
@@ -61,28 +58,11 @@ class ReweightedState:
         Why a vanishing gradient would not tell that the matrix is right; empty if it does.
     """
 
-    left: Array
-    right: Array | None
-    iteration: int
-    value: float
     threshold: float
     residual: Array
-    left_gradient: Array
-    right_gradient: Array | None
     step: float = 0.0
     move: float = 0.0
     doubt: str = ""
-
-    @property
-    def X(self) -> Factors:
-        """The factors."""
-        return Factors(self.left, self.left if self.right is None else self.right)
-
-    @property
-    def at(self) -> Evaluation:
-        """The objective, and the gradient of the smoothed loss."""
-        right = self.left_gradient if self.right_gradient is None else self.right_gradient
-        return Evaluation(self.value, self.left_gradient, right, self.residual)
 
 
 def _nuclear(problem: Problem) -> str | None:
@@ -234,10 +214,8 @@ class Reweighted(Solver):
             t = 0.0
             at = smooth.evaluate(X, residual=True)
         assert at.residual is not None
-        single = X.symmetric
         new = self._threshold(problem, X.rank, at.residual, threshold)
-        state.left, state.right = trial.left, None if single else trial.right
-        state.left_gradient, state.right_gradient = at.left, None if single else at.right
+        state.place(trial, at)
         state.residual, state.threshold, state.step = at.residual, new, t
         state.value = _objective(problem, at.residual)
         state.move = _size(X, D)

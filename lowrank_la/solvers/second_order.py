@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from .. import _check
-from .._typing import Array
+from .._point import PointState
 from ..errors import InvalidInputError
 from ..factors import Factors
 from ..gauss_newton import curvature_scale, evaluate, next_forcing, step
@@ -21,15 +21,11 @@ __all__ = ["GaussNewton"]
 
 
 @dataclass
-class GaussNewtonState:
+class GaussNewtonState(PointState):
     """Factors, objective and gradient at them, and how the last step went.
 
     Attributes
     ----------
-    left, right : array
-        The factors; `right` is None for symmetric problems.
-    iteration : int
-        Steps done.
     value, left_gradient, right_gradient
         Objective and gradient, the ridge included.
     forcing : float
@@ -40,26 +36,9 @@ class GaussNewtonState:
         Inner iterations so far.
     """
 
-    left: Array
-    right: Array | None
-    iteration: int
-    value: float
-    left_gradient: Array
-    right_gradient: Array | None
     forcing: float
     length: float = 0.0
     inner: int = 0
-
-    @property
-    def X(self) -> Factors:
-        """The factors."""
-        return Factors(self.left, self.left if self.right is None else self.right)
-
-    @property
-    def at(self) -> Evaluation:
-        """Objective and gradient at the factors."""
-        right = self.left_gradient if self.right_gradient is None else self.right_gradient
-        return Evaluation(self.value, self.left_gradient, right)
 
 
 @register(
@@ -171,11 +150,8 @@ class GaussNewton(Solver):
                 tol=state.forcing,
                 limit=self.inner_limit,
             )
-            X, at, single = move.X, move.at, move.X.symmetric
-            state.left, state.right = X.left, None if single else X.right
-            state.value, state.left_gradient = at.value, at.left
-            state.right_gradient = None if single else at.right
-            state.forcing = next_forcing(self.inner_tol, before, at.value)
+            state.place(move.X, move.at)
+            state.forcing = next_forcing(self.inner_tol, before, state.value)
             state.length, state.inner = move.length, state.inner + move.inner
             state.iteration += 1
 

@@ -34,6 +34,7 @@ LAYERS = {
     "_grid": 3.2,
     "problem": 4,
     "_gram": 4.05,
+    "_point": 4.05,
     "initial": 4.2,
     "steps": 4.1,
     "gauss_newton": 4.15,
