@@ -142,6 +142,7 @@ def test_noise_is_told_from_outliers():
     # Least squares on the good entries alone leaves sigma sqrt(d / 0.9).
     bound = sigma * np.sqrt(3 * (2 * n - 3) / 0.9) / truth.norm()
     assert error(result, truth) < 1.15 * bound
+    assert not result.state.clipped
     assert 2.3 * sigma < result.parts["threshold"] < 4 * sigma
     assert result.parts["outlier_share"] < hit.mean() + 0.01
 
@@ -153,11 +154,15 @@ def test_clipping_is_better_for_errors_of_all_sizes():
     data = truth.to_dense() + rng.laplace(0, 0.3, (150, 120))
     operator = ll.operators.FullObservation(data.shape)
     problem = ll.Problem(operator, data.ravel(), loss=ll.losses.Absolute())
-    errors = [
-        error(ll.solve(problem, "altproj", rank=2, soft=soft, max_iter=60), truth)
-        for soft in (False, True)
+    results = [
+        ll.solve(problem, "altproj", rank=2, soft=soft, max_iter=150)
+        for soft in (False, True, None)
     ]
+    errors = [error(result, truth) for result in results]
     assert errors[1] < 0.95 * errors[0], errors
+    # Which is found out.
+    assert errors[2] < 0.97 * errors[0], errors
+    assert results[2].state.clipped
 
 
 def test_robust_completion():
@@ -321,7 +326,7 @@ def test_what_is_refused():
     for options in ({"decay": 1.5}, {"scale": -1.0}):
         with pytest.raises(InvalidInputError, match=next(iter(options))):
             solvers.AltProj(**options)
-    with pytest.raises(InvalidTypeError, match="soft must be True or False"):
+    with pytest.raises(InvalidTypeError, match="soft must be True, False or None"):
         solvers.AltProj(soft=1)
 
 

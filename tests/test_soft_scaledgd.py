@@ -104,6 +104,7 @@ def test_rows_that_lag_at_every_pace_do_not_hold_the_threshold_up(soft):
         typical=2.0,
         median=2.0,
         border=0.0,
+        beyond=0.0,
         misfit=0.01,
     )
     plan = _outliers.Schedule(40.0, 80.0, 0.5, 0, np.inf)

@@ -45,6 +45,9 @@ ROUNDING = 128.0
 # Noise may be so large, relative to the matrix, before it counts as a part that is missing; so
 # many residuals may lie between one and two thresholds, relative to those below.
 NOISE, BORDER = 0.25, 0.25
+# Residuals have no gap if more than this share lies between one and two thresholds, and by this
+# factor more than between two and four.
+TAILS, STEEP = 0.01, 1.5
 # With a larger share of outliers than this, a wrong matrix may look like noise that is larger
 # than that; the threshold then falls once more, more slowly, down to this decay.
 CROWDED, QUIET, ONCE_MORE = 0.2, 0.03, 0.9
@@ -77,6 +80,8 @@ class Cut:
         Of the residual's moduli the lower quarter, the median of those kept, and that of all.
     border : float
         Number of moduli between one and two thresholds, relative to that below.
+    beyond : float
+        The same between two and four thresholds.
     misfit : float
         Norm of the residual that is kept, made up for what is not, relative to the matrix.
     """
@@ -91,6 +96,7 @@ class Cut:
     typical: float
     median: float
     border: float
+    beyond: float
     misfit: float
 
 
@@ -234,10 +240,14 @@ def _summary(
     places = [int(level * (sample.size - 1)) for level in (0.25, 0.5 * (1.0 - share), 0.5)]
     lowest, typical, median = (float(v) for v in np.partition(sample, places)[places])
     below = int(np.count_nonzero(sample <= threshold))
-    border = (int(np.count_nonzero(sample <= 2.0 * threshold)) - below) / max(1, below)
+    double = int(np.count_nonzero(sample <= 2.0 * threshold))
+    border = (double - below) / max(1, below)
+    beyond = (int(np.count_nonzero(sample <= 4.0 * threshold)) - double) / max(1, below)
     kept = max(1.0 - share, 1.0 / total)
     misfit = float(np.sqrt(squares / kept / isometry) / np.linalg.norm(s))
-    return Cut(rows, columns, squares, share, lag, least, lowest, typical, median, border, misfit)
+    return Cut(
+        rows, columns, squares, share, lag, least, lowest, typical, median, border, beyond, misfit
+    )
 
 
 @dataclass
@@ -318,6 +328,17 @@ class Schedule:
         if FALL * self.threshold < level < self.threshold / FALL:
             return
         self.threshold = min(max(level, falling, floor), self.first)
+
+
+def gapless(found: Cut, threshold: float, calm: int, eps: float) -> bool:
+    """Whether errors of all sizes are among what has come to a standstill.
+
+    Three standard deviations of Gaussian noise, where the threshold has to be, leave 0.3 % above,
+    and outliers of any size are no fewer further away from it.
+    """
+    still = calm >= CALM and found.misfit > np.sqrt(eps)
+    still = still and threshold > FALL * KEPT * found.typical
+    return bool(still and found.border > max(TAILS, STEEP * found.beyond))
 
 
 def doubt(problem: Problem, s: Array, found: Cut, calm: int) -> str:

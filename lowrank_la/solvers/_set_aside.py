@@ -51,7 +51,7 @@ class SetAsideState:
         Iterations done.
     rows, columns : array
         ``A*(k) V`` and ``A*(k)^H U`` with k the residual of what is kept.
-    squares, share, lag, least, lowest, typical, median, border, misfit : float
+    squares, share, lag, least, lowest, typical, median, border, beyond, misfit : float
         Of the residual and of what is set aside: see `_outliers.Cut`.
     threshold, first, decay, calm, lagged
         See `_outliers.Schedule`.
@@ -65,6 +65,8 @@ class SetAsideState:
         Why the data might not tell that the matrix is right; empty if they do.
     schedule : str
         Options that the threshold depends on.
+    clipped : bool
+        Whether residuals are clipped because they were found to have no gap.
     support, sparse : array, optional
         Which measurements are above the threshold, and by how much they are off; worked out at
         the end of a run only.
@@ -84,6 +86,7 @@ class SetAsideState:
     typical: float
     median: float
     border: float
+    beyond: float
     misfit: float
     threshold: float
     first: float
@@ -96,6 +99,7 @@ class SetAsideState:
     alone: bool
     doubt: str
     schedule: str
+    clipped: bool = False
     support: Array | None = None
     sparse: Array | None = None
 
@@ -124,6 +128,10 @@ class SetAside(Solver):
     def clips(self, state: SetAsideState | None) -> bool:
         """Whether residuals are clipped to the threshold, and not set aside above it."""
         raise NotImplementedError
+
+    def turns(self, problem: Problem, found: Cut, plan: Schedule) -> bool:
+        """Whether residuals are clipped from now on."""
+        return False
 
     def first_decay(self, problem: Problem) -> float:
         """Factor by which the threshold falls at most in the first iterations."""
@@ -191,6 +199,8 @@ class SetAside(Solver):
             state.left, state.values, state.right = U, s, V
             vars(state).update(vars(found) | vars(plan))
             state.before = before
+            if self.turns(problem, found, plan):
+                state.clipped = True
             state.support = state.sparse = None
             state.doubt = doubt(problem, s, found, plan.calm)
             state.iteration += 1

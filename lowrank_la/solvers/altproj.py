@@ -11,7 +11,7 @@ from .. import _check
 from ..errors import InvalidTypeError
 from ..losses import Absolute
 from ..problem import Problem
-from ._outliers import refuses
+from ._outliers import Cut, Schedule, gapless, refuses
 from ._protocol import SolverInfo
 from ._registry import register
 from ._set_aside import SVD, SetAside, SetAsideState, few, finite, orthonormal, positive
@@ -53,11 +53,12 @@ class AltProj(SetAside):
         nearly as a whole.
     scale : float, optional
         The beta of the paper, for its schedule only; None is ``1 / (2 (n1 n2)^{1/4})``.
-    soft : bool
+    soft : bool, optional
         Clip the residuals to the threshold instead of setting aside what exceeds it. Better
         where there is no gap between noise and outliers, as in video; slower where the matrix
-        is exactly of low rank. The threshold then tends to zero, so that the share above it is
-        not that of outliers, and a run on noisy data ends by `max_iter`.
+        is exactly of low rank. The share above the threshold is then not that of outliers.
+        None sets aside until residuals stand still, and clips from then on if more than a
+        hundredth of them are between one and two thresholds, and fewer beyond.
 
     Model
     -----
@@ -76,7 +77,8 @@ class AltProj(SetAside):
     it no longer falls, of 4.5 medians of what is kept too. If the share that is set aside of a
     row or column exceeds the typical one by half of what is typically kept, z goes up tenfold
     and the decay to its square root; and z goes back to its first value where much is set
-    aside and the rest fits badly.
+    aside and the rest fits badly. Rows that lag as before at a slower pace are left alone. If
+    clipped, z goes up threefold, and stays at 4 lower quarters where residuals no longer fall.
 
     Assumptions
     -----------
@@ -103,19 +105,27 @@ class AltProj(SetAside):
 
     decay: float | None = None
     scale: float | None = None
-    soft: bool = False
+    soft: bool | None = None
 
     def __post_init__(self) -> None:
         if self.decay is not None:
             _check.number(self.decay, "decay", low=0.0, high=1.0)
         if self.scale is not None:
             _check.number(self.scale, "scale", low=0.0, high=np.finfo(float).max)
-        if not isinstance(self.soft, bool):
-            raise InvalidTypeError(f"soft must be True or False, got {self.soft!r}")
+        if self.soft is not None and not isinstance(self.soft, bool):
+            raise InvalidTypeError(f"soft must be True, False or None, got {self.soft!r}")
 
     def clips(self, state: SetAsideState | None) -> bool:
-        """What the option says."""
+        """What the option says, or what was found."""
+        if self.soft is None:
+            return state is not None and state.clipped
         return self.soft
+
+    def turns(self, problem: Problem, found: Cut, plan: Schedule) -> bool:
+        """Where there is no gap between noise and outliers."""
+        automatic = self.soft is None and self.decay is None
+        eps = float(np.finfo(problem.dtype).eps)
+        return automatic and gapless(found, plan.threshold, plan.calm, eps)
 
     def first_decay(self, problem: Problem) -> float:
         """Faster for large matrices."""
