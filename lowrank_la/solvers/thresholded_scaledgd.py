@@ -152,6 +152,7 @@ class ThresholdedScaledGD(Solver):
     ----
     O(m r) and two selections of the largest moduli, O(m), per iteration; memory for two to
     three vectors of length m besides the data. With all entries observed m = n1 n2.
+    The selection needs all residuals at once; `soft_scaledgd` works with a single pass.
 
     References
     ----------
