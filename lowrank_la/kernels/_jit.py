@@ -13,7 +13,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 # Full fastmath would drop NaN checks; these two let sums be reordered and fused.
 REORDER = {"contract", "reassoc"}
-VECTORS = Path(__file__).with_name("_vectors.py")
+# Files whose functions kernels of other files call.
+SHARED = tuple(Path(__file__).with_name(name) for name in ("_losses.py", "_vectors.py"))
 
 
 def enabled() -> bool:
@@ -37,17 +38,16 @@ def kernel(function: F) -> F:
     return _compile(function)
 
 
-def uses_vectors(compiled: F) -> F:
-    """For kernels and their helpers that use intrinsics of `_vectors`.
+def _stamped(compiled: Any) -> Any:
+    """Make edits of shared files count for a cached function.
 
-    Numba's cache notices edits of a kernel's own file only; here the stamp that it compares
-    covers the file of the intrinsics too.
+    Numba notices edits of a function's own file only, by a stamp; here it covers those too.
     """
     try:
-        index = compiled._cache._cache_file  # type: ignore[attr-defined]
-        index._source_stamp = (index._source_stamp, _stamp(VECTORS))
+        index = compiled._cache._cache_file
+        index._source_stamp = (index._source_stamp, *map(_stamp, SHARED))
     except AttributeError:
-        # Not compiled, not cached, or a numba that keeps its stamp elsewhere.
+        # Not cached, or a numba that keeps its stamp elsewhere.
         pass
     return compiled
 
@@ -58,7 +58,7 @@ def _stamp(path: Path) -> tuple[float, int]:
 
 
 def inline(function: F) -> F:
-    """A scalar helper of kernels in its own file."""
+    """A scalar helper of kernels, in their own file or in one of `SHARED`."""
     return _compile(function) if enabled() else function
 
 
@@ -67,7 +67,7 @@ def _compile(function: F) -> F:
 
     options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": REORDER}
     try:
-        return numba.njit(cache=True, **options)(function)  # type: ignore[no-any-return]
+        return _stamped(numba.njit(cache=True, **options)(function))
     except RuntimeError:
         # No cache folder can be written (a read-only install): the package must still import.
         return numba.njit(**options)(function)  # type: ignore[no-any-return]

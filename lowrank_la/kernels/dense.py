@@ -2,37 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
-from ._codes import ABSOLUTE, HUBER, SQUARED
 from ._jit import inline, kernel
-
-
-# As in the kernels over entries: the cache does not see edits of another file.
-@inline
-def _value(code: int, parameter: float, residual: Any) -> float:
-    size = abs(residual)
-    if code == SQUARED or (code == HUBER and size <= parameter):
-        return 0.5 * size * size
-    if code == ABSOLUTE:
-        return size
-    return parameter * (size - 0.5 * parameter)
-
-
-@inline
-def _slope(code: int, parameter: float, residual: Any) -> Any:
-    if code == SQUARED:
-        return residual
-    size = abs(residual)
-    if code == HUBER and size <= parameter:
-        return residual
-    if size == 0.0:
-        return residual
-    if code == ABSOLUTE:
-        return residual * type(residual)(1.0 / size)
-    return residual * type(residual)(parameter / size)
+from ._losses import slope, value
 
 
 @kernel
@@ -126,13 +99,13 @@ def residual_sums(lo, hi, matrix, x, data, code, parameter, residual, out):  # t
         residual[i + 1] = s1
         residual[i + 2] = s2
         residual[i + 3] = s3
-        total += (_value(code, parameter, s0) + _value(code, parameter, s1)) + (
-            _value(code, parameter, s2) + _value(code, parameter, s3)
+        total += (value(code, parameter, s0) + value(code, parameter, s1)) + (
+            value(code, parameter, s2) + value(code, parameter, s3)
         )
-        w0 = _slope(code, parameter, s0)
-        w1 = _slope(code, parameter, s1)
-        w2 = _slope(code, parameter, s2)
-        w3 = _slope(code, parameter, s3)
+        w0 = slope(code, parameter, s0)
+        w1 = slope(code, parameter, s1)
+        w2 = slope(code, parameter, s2)
+        w3 = slope(code, parameter, s3)
         for k in range(n):
             out[k] += (w0 * a0[k] + w1 * a1[k]) + (w2 * a2[k] + w3 * a3[k])
         i += 4
@@ -143,8 +116,8 @@ def residual_sums(lo, hi, matrix, x, data, code, parameter, residual, out):  # t
             s0 += np.conj(a0[k]) * x[k]
         s0 -= data[i]
         residual[i] = s0
-        total += _value(code, parameter, s0)
-        w0 = _slope(code, parameter, s0)
+        total += value(code, parameter, s0)
+        w0 = slope(code, parameter, s0)
         for k in range(n):
             out[k] += w0 * a0[k]
         i += 1

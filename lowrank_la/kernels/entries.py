@@ -6,36 +6,10 @@ kernels serve the column-sorted layout with the factors' roles exchanged.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
-from ._codes import ABSOLUTE, HUBER, SQUARED
-from ._jit import inline, kernel
-
-
-@inline
-def _value(code: int, parameter: float, residual: Any) -> float:
-    size = abs(residual)
-    if code == SQUARED or (code == HUBER and size <= parameter):
-        return 0.5 * size * size
-    if code == ABSOLUTE:
-        return size
-    return parameter * (size - 0.5 * parameter)
-
-
-@inline
-def _slope(code: int, parameter: float, residual: Any) -> Any:
-    if code == SQUARED:
-        return residual
-    size = abs(residual)
-    if code == HUBER and size <= parameter:
-        return residual
-    if size == 0.0:
-        return residual
-    if code == ABSOLUTE:
-        return residual * type(residual)(1.0 / size)
-    return residual * type(residual)(parameter / size)
+from ._jit import kernel
+from ._losses import slope, value
 
 
 @kernel
@@ -158,13 +132,13 @@ def loss_sums(lo, hi, left, right, indptr, cols, data, code, parameter, out):  #
             s1 -= data[p + 1]
             s2 -= data[p + 2]
             s3 -= data[p + 3]
-            total += (_value(code, parameter, s0) + _value(code, parameter, s1)) + (
-                _value(code, parameter, s2) + _value(code, parameter, s3)
+            total += (value(code, parameter, s0) + value(code, parameter, s1)) + (
+                value(code, parameter, s2) + value(code, parameter, s3)
             )
-            w0 = _slope(code, parameter, s0)
-            w1 = _slope(code, parameter, s1)
-            w2 = _slope(code, parameter, s2)
-            w3 = _slope(code, parameter, s3)
+            w0 = slope(code, parameter, s0)
+            w1 = slope(code, parameter, s1)
+            w2 = slope(code, parameter, s2)
+            w3 = slope(code, parameter, s3)
             for q in range(rank):
                 g[q] += (w0 * v0[q] + w1 * v1[q]) + (w2 * v2[q] + w3 * v3[q])
             p += 4
@@ -174,8 +148,8 @@ def loss_sums(lo, hi, left, right, indptr, cols, data, code, parameter, out):  #
             for q in range(1, rank):
                 s0 += u[q] * np.conj(v0[q])
             s0 -= data[p]
-            total += _value(code, parameter, s0)
-            w0 = _slope(code, parameter, s0)
+            total += value(code, parameter, s0)
+            w0 = slope(code, parameter, s0)
             for q in range(rank):
                 g[q] += w0 * v0[q]
             p += 1

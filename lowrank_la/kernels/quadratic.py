@@ -6,37 +6,10 @@ factor two real products. A row of x or of d is a column of a factor in that for
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
-from ._codes import ABSOLUTE, HUBER, SQUARED
 from ._jit import inline, kernel
-
-
-# As in the kernels over entries: the cache does not see edits of functions in another file.
-@inline
-def _value(code: int, parameter: float, residual: Any) -> float:
-    size = abs(residual)
-    if code == SQUARED or (code == HUBER and size <= parameter):
-        return 0.5 * size * size
-    if code == ABSOLUTE:
-        return size
-    return parameter * (size - 0.5 * parameter)
-
-
-@inline
-def _slope(code: int, parameter: float, residual: Any) -> Any:
-    if code == SQUARED:
-        return residual
-    size = abs(residual)
-    if code == HUBER and size <= parameter:
-        return residual
-    if size == 0.0:
-        return residual
-    if code == ABSOLUTE:
-        return residual * type(residual)(1.0 / size)
-    return residual * type(residual)(parameter / size)
+from ._losses import slope, value
 
 
 @inline
@@ -169,8 +142,8 @@ def form_sums(lo, hi, vectors, x, d, data, code, parameter, out):  # type: ignor
         for p in range(4):
             if i + p < hi:
                 e[p] -= data[i + p]
-                total += _value(code, parameter, e[p])
-                e[p] = _slope(code, parameter, e[p])
+                total += value(code, parameter, e[p])
+                e[p] = slope(code, parameter, e[p])
             else:
                 e[p] = 0
         for q in range(rank):

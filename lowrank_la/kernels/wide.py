@@ -14,8 +14,8 @@ import numpy as np
 
 from .._typing import Array
 from . import _jit
-from ._codes import ABSOLUTE, HUBER, SQUARED
-from ._jit import inline, kernel, uses_vectors
+from ._jit import inline, kernel
+from ._losses import ABSOLUTE, HUBER, SQUARED
 
 if _jit.enabled():
     from ._vectors import (
@@ -88,7 +88,6 @@ def padded(*matrices: Array) -> Array:
     return out
 
 
-@uses_vectors
 @kernel
 def wide_products(lo, hi, lanes, left, right, indptr, cols, out):  # type: ignore[no-untyped-def]
     """out[p] = <left[i], right[cols[p]]> for the stored entries p of rows lo..hi-1."""
@@ -104,7 +103,6 @@ def wide_products(lo, hi, lanes, left, right, indptr, cols, out):  # type: ignor
             p += 1
 
 
-@uses_vectors
 @kernel
 def wide_weighted_sums(lo, hi, lanes, weights, other, indptr, cols, out):  # type: ignore[no-untyped-def]
     """out[i] = sum of weights[p] other[cols[p]] over the stored entries p of row i."""
@@ -124,7 +122,6 @@ def wide_weighted_sums(lo, hi, lanes, weights, other, indptr, cols, out):  # typ
             out[i, q] = row[q]
 
 
-@uses_vectors
 @kernel
 def wide_loss_sums(  # type: ignore[no-untyped-def]
     lo, hi, lanes, left, right, indptr, cols, data, code, parameter, out
@@ -182,7 +179,6 @@ def wide_loss_sums(  # type: ignore[no-untyped-def]
     return loss
 
 
-@uses_vectors
 @kernel
 def wide_tangent_sums(lo, hi, lanes, mine, pairs, indptr, cols, out):  # type: ignore[no-untyped-def]
     """out[i] = sum of t_p pairs[cols[p], first], with t_p = <mine[i], pairs[cols[p]]>.
@@ -209,7 +205,6 @@ def wide_tangent_sums(lo, hi, lanes, mine, pairs, indptr, cols, out):  # type: i
             out[i, q] = row[q]
 
 
-@uses_vectors
 @kernel
 def wide_line_sums(lo, hi, lanes, mine, pairs, indptr, cols, data):  # type: ignore[no-untyped-def]
     """Inner products (e.e, e.a1, e.a2, a1.a1, a1.a2, a2.a2) over the entries of rows lo..hi-1.
@@ -261,7 +256,6 @@ def wide_line_sums(lo, hi, lanes, mine, pairs, indptr, cols, data):  # type: ign
     return ee, e1, e2, s11, s12, s22
 
 
-@uses_vectors
 @inline
 def _solve(systems, inverse, rank, rhs, ridge, eps):  # type: ignore[no-untyped-def]
     """Cholesky of BLOCK systems in the lanes of vectors; solutions replace right-hand sides.
@@ -303,7 +297,6 @@ def _solve(systems, inverse, rank, rhs, ridge, eps):  # type: ignore[no-untyped-
         store(systems, BLOCK * (rhs + a), times(s, block_at(inverse, BLOCK * a)))
 
 
-@uses_vectors
 @kernel
 def wide_ridge_rows(lo, hi, size, other, indptr, cols, data, ridge, out):  # type: ignore[no-untyped-def]
     """out[i] = argmin_u sum over row i of (<u, other[cols[p]]> - data[p])^2 + ridge[i] |u|^2.
@@ -331,7 +324,6 @@ def wide_ridge_rows(lo, hi, size, other, indptr, cols, data, ridge, out):  # typ
                 out[first + k, a] = systems[rhs + a, k]
 
 
-@uses_vectors
 @kernel
 def wide_normal_blocks(lo, hi, size, other, indptr, cols, out):  # type: ignore[no-untyped-def]
     """out[i] = sum of v v^T over the stored entries p of row i, with v = other[cols[p]].
@@ -352,7 +344,6 @@ def wide_normal_blocks(lo, hi, size, other, indptr, cols, out):  # type: ignore[
                 out[i, b, a] = systems[start + b, 0]
 
 
-@uses_vectors
 @kernel
 def tiled_ridge_rows(lo, hi, other, indptr, cols, data, ridge, out):  # type: ignore[no-untyped-def]
     """As `wide_ridge_rows` for any rank: BLOCK by BLOCK tiles, one after the other."""

@@ -1,3 +1,0 @@
-"""Codes of the losses whose slopes are known to kernels."""
-
-SQUARED, ABSOLUTE, HUBER = 0, 1, 2
