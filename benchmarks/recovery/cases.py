@@ -67,7 +67,7 @@ def _robust(name: str, n: int, share: float, **more: Any) -> Case:
 FIRST_ORDER = ("auto", "altmin", "nonlinear_cg", "riemannian_cg", "scaled_asd", "scaledgd")
 SECOND_ORDER = ("auto", "rank_path", "gauss_newton")
 NEAR_LIMIT = ("auto", "rank_path")
-ROBUST = ("auto", "altproj", "thresholded_scaledgd")
+ROBUST = ("auto", "altproj", "soft_scaledgd", "thresholded_scaledgd")
 BOTH = (1, 2)
 
 # PyTorch's L-BFGS is SciPy's there, and takes longer to start than to fail.
