@@ -53,7 +53,7 @@ class Attempt:
     goes_on: bool = False
     guarded: bool = False
     patience: int = 10
-    limit: int = 100
+    limit: int = 75
     noisy: bool = False
 
 
@@ -157,6 +157,8 @@ def _entries(problem: Problem, start: Factors, *, keep_start: bool) -> tuple[lis
         "altmin",
         "altmin from the spectral start, the fastest where it converges",
         guarded=True,
+        # Who gives a start means it.
+        limit=300 if keep_start else Attempt.limit,
         noisy=ratio >= SAFE,
     )
     if ratio < 1 or not _takes(problem, "rank_path"):
