@@ -11,7 +11,6 @@ import lowrank_la as ll
 from lowrank_la import gauss_newton, losses
 from lowrank_la.errors import IncompatibleError, InvalidInputError
 from lowrank_la.gauss_newton import evaluate, next_forcing, step
-from lowrank_la.gauss_newton._step import best_length
 from lowrank_la.initial import near
 from lowrank_la.solvers import make_solver
 
@@ -71,31 +70,13 @@ def test_the_length_is_the_best_on_the_line(kind, ridge, request):
     assert move.at.value < at.value
 
 
-def test_best_length_against_roots():
-    rng = np.random.default_rng(0)
-    for _ in range(300):
-        c1, c2, c3 = rng.standard_normal(3) * 10.0 ** rng.integers(-3, 4, 3)
-        c4 = abs(rng.standard_normal()) * 10.0 ** rng.integers(-3, 4)
-        c1 = -abs(c1)
-        roots = np.roots([4 * c4, 3 * c3, 2 * c2, c1])
-        real = roots.real[(np.abs(roots.imag) < 1e-7 * np.abs(roots)) & (roots.real > 0)]
-        values = np.polyval([c4, c3, c2, c1, 0], real)
-        t = best_length(c1, c2, c3, c4)
-        assert np.polyval([c4, c3, c2, c1, 0], t) == pytest.approx(values.min(), rel=1e-6)
-
-
-@pytest.mark.parametrize(
-    ("coefficients", "expected"),
-    [
-        ((1.0, 1.0, 0.0, 1.0), 0.0),
-        ((-2.0, 1.0, 0.0, 0.0), 1.0),
-        ((-2.0, -1.0, 0.0, 0.0), 0.0),
-        ((float("nan"), 1.0, 0.0, 1.0), 0.0),
-        ((-4.0, 0.0, 0.0, 1.0), 1.0),
-    ],
-)
-def test_best_length_at_the_edges(coefficients, expected):
-    assert best_length(*coefficients) == pytest.approx(expected)
+def test_a_weight_that_makes_zero_the_answer():
+    """The quartics of its steps have coefficients of all sizes."""
+    instance = ll.problems.completion((60, 60), 3, oversampling=3, least=5, rng=0)
+    problem = instance.problem.replace(nuclear=100.0)
+    for solver in ("gauss_newton", "rank_path"):
+        result = ll.solve(problem, solver, rank=3, max_iter=200)
+        assert result.factors.norm() < 1e-6
 
 
 def test_the_end_is_quadratic(completion):

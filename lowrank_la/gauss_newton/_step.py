@@ -25,7 +25,7 @@ from ..kernels.tangent import block_products, inverse_blocks
 from ..operators import HasGaussNewton, HasNormalProduct, HasNormalSolve
 from ..operators._protocol import offers
 from ..problem import Evaluation, Problem
-from ..steps import Line
+from ..steps import Line, positive_minimiser
 from . import _direct
 from ._contraction import product
 
@@ -197,40 +197,8 @@ def _length(
         weights = np.broadcast_to(ridge, X.rank) * (0.5 if problem.symmetric else 1.0)
         c[1] += weights @ sums[0]
         c[2] += 0.5 * (weights @ sums[1])
-    return best_length(*(float(v) for v in c[1:]))
-
-
-def best_length(c1: float, c2: float, c3: float, c4: float) -> float:
-    """The positive t at which ``c1 t + c2 t^2 + c3 t^3 + c4 t^4`` is least; 0 if it never falls."""
-    if not np.isfinite(c1 + c2 + c3 + c4) or c1 >= 0.0:
-        return 0.0
-    if c4 <= 0.0:
-        return -0.5 * c1 / c2 if c2 > 0.0 else 0.0
-    # Real roots of the derivative 4 c4 t^3 + 3 c3 t^2 + 2 c2 t + c1, by the depressed cubic.
-    a, b, c = 0.75 * c3 / c4, 0.5 * c2 / c4, 0.25 * c1 / c4
-    p, q = b - a * a / 3.0, 2.0 * a**3 / 27.0 - a * b / 3.0 + c
-    if p * p * p / 27.0 + 0.25 * q * q > 0.0:
-        root = (0.25 * q * q + p**3 / 27.0) ** 0.5
-        big = -0.5 * q - root if q > 0 else -0.5 * q + root
-        big = float(np.cbrt(big))
-        found = [big - p / (3.0 * big)] if big else [0.0]
-    else:
-        size = 2.0 * (-p / 3.0) ** 0.5
-        cosine = max(-1.0, min(1.0, 3.0 * q / (p * size))) if p else 0.0
-        angle = np.arccos(cosine) / 3.0
-        found = [size * float(np.cos(angle - 2.0 * np.pi * k / 3.0)) for k in range(3)]
-    best, least = 0.0, 0.0
-    for t in found:
-        t -= a / 3.0
-        # Two Newton steps: the formula loses digits where roots differ much in size.
-        for _ in range(2):
-            curvature = (12.0 * c4 * t + 6.0 * c3) * t + 2.0 * c2
-            if curvature:
-                t -= (((4.0 * c4 * t + 3.0 * c3) * t + 2.0 * c2) * t + c1) / curvature
-        value = (((c4 * t + c3) * t + c2) * t + c1) * t
-        if t > 0.0 and value < least:
-            best, least = t, value
-    return best
+    falls = bool(np.isfinite(c).all()) and c[1] < 0.0
+    return positive_minimiser(c.tolist()) if falls else 0.0
 
 
 def _solve(
