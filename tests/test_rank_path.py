@@ -275,3 +275,17 @@ def test_close_to_the_information_limit(n, rank, cond, oversampling):
         result = ll.solve(limit(n, rank, cond, oversampling, seed), "rank_path")
         assert "to rounding" in result.reason
         assert error(result) < 1e-8
+
+
+def test_an_accepted_matrix_is_kept_where_steps_leave_it(completion):
+    solver = make_solver("rank_path")
+    state = solver.init(completion.problem, ll.initial.near(completion, distance=1e-2, rng=0))
+    state.phase, state.verdict, state.best_score = "found", "accepted", 0.1
+    state.best_left = 3.0 * state.left
+    accepted = state.best
+    solver.advance(completion.problem, state, 1)
+    assert state.phase == "kept"
+    assert solver.factors(state).distance(accepted) == 0
+    solver.advance(completion.problem, state, 3)
+    assert solver.factors(state).distance(accepted) == 0
+    assert "accepted" in solver.standstill(state)

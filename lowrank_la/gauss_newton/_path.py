@@ -44,6 +44,8 @@ BOTTOM = {"rank": 1e-4, "ridge": 2e-4, "logdet": 1e-3}
 SPARE, SPARED = 1, 0.02
 # Held-out measurements, and the share of their size that a matrix must explain.
 HELD_OUT, PREDICTS = 0.05, 0.5
+# A matrix accepted under noise is kept where the steps to the minimum leave it by this share.
+LEAVES = 0.5
 # With so many times as many measurements as unknowns, tries that end with the same residual,
 # up to this share of it, are taken to have found the same matrix, and noise.
 PLENTY, AGREES = 2.0, 0.02
@@ -141,7 +143,7 @@ class PathState(PointState):
     rung : int
         Number of the try; -1 for the one from the start that was given.
     phase : str
-        "grow", "anneal" or "finish"; "found" or "exhausted" at the end.
+        "grow", "anneal" or "finish"; "found", "kept" or "exhausted" at the end.
     weights : array, shape (k,)
         The ridge of each column.
     level : float
@@ -308,7 +310,7 @@ class Ladder:
 
     def advance(self, problem: Problem, state: PathState) -> None:
         """One Gauss-Newton step, and what follows from how it went."""
-        if state.phase == "exhausted":
+        if state.phase in ("exhausted", "kept"):
             state.iteration += 1
             return
         last = state.phase in ("finish", "found")
@@ -336,6 +338,11 @@ class Ladder:
 
     def _found(self, problem: Problem, state: PathState, X: Factors, before: float) -> None:
         state.move = relative_move(X, state.X)
+        if relative_move(state.best, state.X) > LEAVES:
+            # What was accepted is no minimum: beyond it the factors grow to fit the noise.
+            state.place(state.best, evaluate(problem, state.best))
+            state.phase = "kept"
+            state.verdict += "; a minimum near it was not found"
 
     def _finish(self, problem: Problem, state: PathState, X: Factors, before: float) -> None:
         state.move = relative_move(X, state.X)
@@ -434,7 +441,7 @@ class Ladder:
         alone = replace(self, rungs=(rung.partition("#")[0],), restarts=0, judge=False)
         zero = Factors(0.0 * state.left, 0.0 * state.X.right)
         other = alone.begin(rest, Factors(zero.left, zero.left) if problem.symmetric else zero)
-        while other.phase not in ("found", "exhausted"):
+        while other.phase not in ("found", "kept", "exhausted"):
             alone.advance(rest, other)
         return error_on(test, data, other.X)
 

@@ -172,7 +172,7 @@ class RankPath(Solver):
 
     def standstill(self, state: PathState) -> str | None:
         """What the iterates stand still at."""
-        if state.phase != "exhausted":
+        if state.phase not in ("exhausted", "kept"):
             return None
         return state.verdict
 
