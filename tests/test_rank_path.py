@@ -7,7 +7,12 @@ import pytest
 
 import lowrank_la as ll
 from lowrank_la import initial, losses
-from lowrank_la.errors import IncompatibleError, InvalidInputError, UnderdeterminedWarning
+from lowrank_la.errors import (
+    IncompatibleError,
+    InvalidInputError,
+    InvalidTypeError,
+    UnderdeterminedWarning,
+)
 from lowrank_la.gauss_newton import Ladder, parse
 from lowrank_la.gauss_newton._path import thinned
 from lowrank_la.solvers import make_solver
@@ -289,3 +294,8 @@ def test_an_accepted_matrix_is_kept_where_steps_leave_it(completion):
     solver.advance(completion.problem, state, 3)
     np.testing.assert_array_equal(solver.factors(state).left, accepted.left)
     assert "accepted" in solver.standstill(state)
+
+
+def test_a_ladder_is_a_sequence_of_rungs():
+    with pytest.raises(InvalidTypeError, match="ladder must be a sequence of rungs"):
+        make_solver("rank_path", {"ladder": 5})

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from .. import _check
-from ..errors import UnderdeterminedWarning
+from ..errors import InvalidTypeError, UnderdeterminedWarning
 from ..factors import Factors
 from ..gauss_newton import Ladder, PathState, leading_columns, parse
 from ..losses import Squared
@@ -111,6 +111,10 @@ class RankPath(Solver):
         _check.count(self.seed, "seed", low=0)
         if self.ladder is not None:
             given: Any = self.ladder
+            if not isinstance(given, (str, tuple, list)):
+                raise InvalidTypeError(
+                    f"ladder must be a sequence of rungs such as 'rank:0.1', got {given!r}"
+                )
             listed = (given,) if isinstance(given, str) else tuple(given)
             for text in listed:
                 parse(text)
