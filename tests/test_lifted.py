@@ -112,7 +112,7 @@ def test_lanczos_agrees_with_the_dense_hessian(monkeypatch, perturbed):
     lifting = Lifting.of(perturbed.problem, order=3)
     _, _, X = draws(lifting)
     dense = lifting.smallest_eigenvalue(X)
-    monkeypatch.setattr("lowrank_la.lifting.DENSE", 1)
+    monkeypatch.setattr("lowrank_la.lifting._lifting.DENSE", 1)
     assert lifting.smallest_eigenvalue(X) == pytest.approx(dense, rel=1e-6)
 
 
@@ -190,7 +190,7 @@ def test_the_certificate_agrees_with_the_dense_hessian(monkeypatch):
         instance.problem, "gd", start=ll.Factors(flipped, flipped), step_size=0.3, tol=1e-13
     ).factors
     assert strict_saddle_order(instance.problem, X) == 3
-    monkeypatch.setattr("lowrank_la.lifting.DENSE", 0)
+    monkeypatch.setattr("lowrank_la.lifting._saddles.DENSE", 0)
     assert strict_saddle_order(instance.problem, X) == 3
     assert strict_saddle_order(instance.problem, instance.truth.factors) is None
 
