@@ -9,6 +9,7 @@ from typing import Any
 LARGE = {"n": 20_000, "entries": 5_000_000}
 SMALL = {"n": 1_000, "entries": 200_000}
 SENSING = {"n": 100, "measurements": 5_000}
+QUADRATIC = {"n": 1_000, "measurements": 6_000}
 
 
 @dataclass(frozen=True)
@@ -45,10 +46,16 @@ FULL = [
     case("als_sweep", SMALL, rank=10, ridge=0.1),
     case("als_sweep", SMALL, rank=32, ridge=0.0),
     case("als_sweep", SMALL, rank=32, ridge=0.1),
+    case("gauss_newton_product", LARGE, rank=10),
+    case("gauss_newton_product", SMALL, rank=10),
+    case("robust_pass", n=2000, rank=10),
+    case("robust_pass", n=500, rank=10),
     case("sensing_gradient", SENSING, symmetric=False, storage="float64"),
     case("sensing_gradient", SENSING, symmetric=False, storage="float32"),
     case("sensing_gradient", SENSING, symmetric=True, storage="float64"),
     case("sensing_gradient", SENSING, symmetric=True, storage="float32"),
+    case("quadratic_gradient", QUADRATIC, rank=1, dtype="complex128"),
+    case("quadratic_gradient", QUADRATIC, rank=3, dtype="float64"),
 ]
 
 # Every workload, with and without its options, at sizes that only show that all of it runs.
@@ -58,6 +65,10 @@ QUICK = [
     case("completion_gradient", TINY, rank=10, dtype="float32"),
     case("als_sweep", TINY, rank=10, ridge=0.0),
     case("als_sweep", TINY, rank=10, ridge=0.1),
+    case("gauss_newton_product", TINY, rank=10),
+    case("robust_pass", n=300, rank=10),
+    case("quadratic_gradient", n=50, measurements=400, rank=1, dtype="complex128"),
+    case("quadratic_gradient", n=50, measurements=400, rank=3, dtype="float64"),
     case("sensing_gradient", n=30, measurements=500, symmetric=False, storage="float64"),
     case("sensing_gradient", n=30, measurements=500, symmetric=True, storage="float32"),
 ]

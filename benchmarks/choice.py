@@ -21,12 +21,15 @@ import numpy as np
 import lowrank_la as ll
 
 from . import machine
+from .tables import MISSING, number, table
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "choice.json"
 REPEATS = 5
 # Seconds of a run where `auto` fails, and the least that anybody has.
 PATIENCE, LEAST = 5.0, 0.02
+# `auto` is behind if it takes longer than this many times the best.
+BOUND = 1.5
 # Relative error that counts as solved, and how far above the best it may be under noise.
 EXACT, SLACK = 1e-6, 1.02
 # Not for solving: demonstrators of a paper, and what returns only a part of the matrix.
@@ -215,15 +218,32 @@ def run(only: str, output: Path) -> None:
         )
 
 
-def table(results: Path) -> list[str]:
-    points = json.loads(results.read_text(encoding="utf-8"))["points"]
-    lines = ["| problem | `auto`, ms | best other | ratio |", "| :-- | --: | :-- | --: |"]
-    for p in points:
+def summary(results: dict[str, Any]) -> dict[str, Any]:
+    """What the page shows: the table, and how often `auto` fails or is behind."""
+    rows, ratios, failed = [], [], []
+    for p in results["points"]:
         best = f"`{p['best']}`" if p["best"] else "none reaches it sooner"
-        ratio = f"{p['ratio']:.2f}" if p["ratio"] else "–"
-        ours = f"{1e3 * p['auto_s']:.0f}" if p["solved"] else "fails"
-        lines.append(f"| {p['label']} | {ours} | {best} | {ratio} |")
-    return lines
+        rows.append(
+            [
+                p["label"],
+                number(1e3 * p["auto_s"]) if p["solved"] else "fails",
+                best,
+                f"{p['ratio']:.2f}" if p["ratio"] else MISSING,
+            ]
+        )
+        if p["solved"]:
+            ratios.append(p["ratio"] or 0.0)
+        elif p["best"]:
+            failed.append(p["label"])
+    return {
+        "table": table(["problem", "`auto`, ms", "best other", "ratio"], rows, left=(2,)),
+        "points": len(rows),
+        "failed": failed,
+        "bound": BOUND,
+        "behind": sum(r > BOUND for r in ratios),
+        "worst": max(ratios),
+        "date": results["machine"]["date"],
+    }
 
 
 def main() -> None:
@@ -236,7 +256,7 @@ def main() -> None:
     if options.command == "run":
         run(options.only, RESULTS)
     else:
-        print("\n".join(table(RESULTS)))
+        print(summary(json.loads(RESULTS.read_text(encoding="utf-8")))["table"])
 
 
 if __name__ == "__main__":

@@ -16,7 +16,16 @@ import numpy as np
 from numba import njit
 
 from .registry import Work, floor
-from .workloads import ALSSweep, Array, CompletionGradient, Layout, SensingGradient
+from .workloads import (
+    ALSSweep,
+    Array,
+    CompletionGradient,
+    GaussNewtonProduct,
+    Layout,
+    QuadraticGradient,
+    RobustPass,
+    SensingGradient,
+)
 
 OPTIONS: dict[str, Any] = {
     "nogil": True,
@@ -88,6 +97,16 @@ def gather(w: Any) -> Callable[[], Any]:
     return _gather_both(w.sampled.by_row, w.sampled.by_column, w.data, w.left, w.right)
 
 
+@floor("gather", GaussNewtonProduct)
+def gather_pairs(w: GaussNewtonProduct) -> Callable[[], Any]:
+    """The same, with rows of the other factor and of its direction next to each other."""
+    left, right = (
+        np.hstack(pair)
+        for pair in ((w.point.left, w.direction.left), (w.point.right, w.direction.right))
+    )
+    return _gather_both(w.sampled.by_row, w.sampled.by_column, w.data, left, right)
+
+
 @njit(**OPTIONS)
 def _multiply_add(lo, hi, x, a, b):  # type: ignore[no-untyped-def]
     # Chains of 16 in registers; neighbours in x are independent and fill the pipeline.
@@ -101,17 +120,27 @@ def _multiply_add(lo, hi, x, a, b):  # type: ignore[no-untyped-def]
     return x[0]
 
 
-@floor("flops", ALSSweep)
-def normal_matrices(w: ALSSweep) -> Work:
-    """The multiply-adds of the lower triangles of all normal matrices, at the highest rate of
-    fused multiply-adds that a loop in registers reaches here."""
-    needed = 2 * w.data.size * w.rank * (w.rank + 1) / 2
+def _flops(needed: float) -> Work:
     x, rounds = np.ones(256), 1000 * THREADS * PIECES_PER_THREAD
 
     def run() -> None:
         _in_threads(lambda lo, hi: _multiply_add(lo, hi, x, 0.999, 0.001), rounds)
 
     return Work(run, scale=needed / (rounds * x.size * 16))
+
+
+@floor("flops", ALSSweep)
+def normal_matrices(w: ALSSweep) -> Work:
+    """The multiply-adds of the lower triangles of all normal matrices, at the highest rate of
+    fused multiply-adds that a loop in registers reaches here."""
+    return _flops(2 * w.data.size * w.rank * (w.rank + 1) / 2)
+
+
+@floor("flops", RobustPass)
+def three_products(w: RobustPass) -> Work:
+    """The multiply-adds of the residual and of both products, at the highest rate of fused
+    multiply-adds that a loop in registers reaches here."""
+    return _flops(3 * w.data.size * w.values.size)
 
 
 @njit(**OPTIONS)
@@ -123,8 +152,25 @@ def _read(lo, hi, numbers, out):  # type: ignore[no-untyped-def]
     out[0] = total
 
 
-@floor("memory read", SensingGradient)
-def memory_read(w: SensingGradient) -> Callable[[], Any]:
-    """Reading the stored measurement matrices once, sum only."""
-    numbers, sink = np.ones(w.stored, w.storage), np.empty(1, w.storage)
+def _memory_read(count: int, dtype: Any) -> Callable[[], Any]:
+    numbers, sink = np.ones(count, dtype), np.empty(1, dtype)
     return lambda: _in_threads(lambda lo, hi: _read(lo, hi, numbers, sink), numbers.size)
+
+
+@floor("memory read", SensingGradient)
+def read_matrices(w: SensingGradient) -> Callable[[], Any]:
+    """Reading the stored measurement matrices once, sum only."""
+    return _memory_read(w.stored, w.storage)
+
+
+@floor("memory read", RobustPass)
+def read_data(w: RobustPass) -> Callable[[], Any]:
+    """Reading the data matrix once, sum only."""
+    return _memory_read(w.data.size, w.data.dtype)
+
+
+@floor("memory read", QuadraticGradient)
+def read_vectors(w: QuadraticGradient) -> Callable[[], Any]:
+    """Reading the measurement vectors once, sum only."""
+    real = w.vectors.view(float)
+    return _memory_read(real.size, real.dtype)

@@ -14,12 +14,23 @@ import numpy as np
 from scipy import sparse
 
 from .registry import peer
-from .workloads import ALSSweep, Array, CompletionGradient, Layout, SensingGradient
+from .workloads import (
+    ALSSweep,
+    Array,
+    CompletionGradient,
+    GaussNewtonProduct,
+    Layout,
+    QuadraticGradient,
+    RobustPass,
+    SensingGradient,
+)
 
 # Gathered copies of this size stay in the second-level cache.
 CHUNK_BYTES = 1 << 20
 # Measurement matrices that stay in cache between the two products.
 BLOCK_ROWS = 16
+# Rows of a data matrix, or measurement vectors, that are worked on at once.
+SLAB_ROWS = 64
 # Rows of about equal length that share one batched product.
 BATCH_ROWS = 64
 
@@ -242,3 +253,93 @@ def two_gemv_half(w: SensingGradient) -> Callable[[], Any] | None:
         return _slopes(w, 0.5 * np.vdot(e, e), half + np.triu(half, 1).T)
 
     return run
+
+
+@peer("chunks + two CSR", GaussNewtonProduct)
+def tangent_and_two_csr(w: GaussNewtonProduct) -> Callable[[], Any]:
+    """A(dL R^T + L dR^T) by one `einsum` over chunks of gathered pairs of rows, written into
+    the data of two `scipy.sparse` CSR matrices; then their products with both factors."""
+    i, j = (x.astype(np.intp) for x in (w.sampled.by_row.rows, w.sampled.by_row.cols))
+    pairs = (
+        np.hstack([w.direction.left, w.point.left]),
+        np.hstack([w.point.right, w.direction.right]),
+    )
+    width, E = pairs[0].shape[1], _csr(w.sampled.by_row, np.empty(i.size))
+    F, order = _csr(w.sampled.by_column, np.empty(i.size)), w.sampled.by_column.order
+    chunk = min(max(1, CHUNK_BYTES // (8 * width)), i.size)
+    a, b = np.empty((2, chunk, width))
+
+    def run() -> Any:
+        for start in range(0, i.size, chunk):
+            s = slice(start, start + chunk)
+            k = E.data[s].size
+            np.take(pairs[0], i[s], axis=0, out=a[:k], mode="clip")
+            np.take(pairs[1], j[s], axis=0, out=b[:k], mode="clip")
+            np.einsum("pq,pq->p", a[:k], b[:k], out=E.data[s])
+        np.take(E.data, order, out=F.data, mode="clip")
+        return E @ w.point.right, F @ w.point.left
+
+    return run
+
+
+def _robust_pass(w: RobustPass, size: int) -> Callable[[], Any]:
+    scaled, across = w.left * w.values, np.ascontiguousarray(w.right.T)
+    buffer, sizes = np.empty((2, size, w.data.shape[1]))
+    rows = np.empty_like(w.left)
+
+    def run() -> Any:
+        columns, squares = np.zeros_like(across), 0.0
+        for start in range(0, len(rows), size):
+            s = slice(start, start + size)
+            kept, above = buffer[: len(rows[s])], sizes[: len(rows[s])]
+            np.matmul(scaled[s], across, out=kept)
+            np.subtract(w.data[s], kept, out=kept)
+            np.abs(kept, out=above)
+            kept *= above <= w.threshold
+            squares += float(np.vdot(kept, kept))
+            np.matmul(kept, w.right, out=rows[s])
+            columns += w.left[s].T @ kept
+        return squares, rows, columns.T
+
+    return run
+
+
+@peer("in slabs", RobustPass)
+def robust_in_slabs(w: RobustPass) -> Callable[[], Any]:
+    """NumPy over slabs of 64 rows, whose residual stays in cache between its three uses."""
+    return _robust_pass(w, SLAB_ROWS)
+
+
+@peer("whole matrices", RobustPass)
+def robust_at_once(w: RobustPass) -> Callable[[], Any]:
+    """NumPy on the whole matrix, with two temporaries of its size."""
+    return _robust_pass(w, len(w.left))
+
+
+def _quadratic(w: QuadraticGradient, size: int) -> Callable[[], Any]:
+    conjugate = w.vectors.conj() if np.iscomplexobj(w.vectors) else w.vectors
+
+    def run() -> Any:
+        value, slope = 0.0, np.zeros_like(w.left)
+        for start in range(0, w.measurements, size):
+            s = slice(start, start + size)
+            u = conjugate[s] @ w.left
+            e = np.sum(u.real**2 + u.imag**2, axis=1) - w.data[s]
+            value += 0.5 * float(e @ e)
+            u *= e[:, None]
+            slope += w.vectors[s].T @ u
+        return 0.5 * value, slope
+
+    return run
+
+
+@peer("two gemm", QuadraticGradient)
+def quadratic_at_once(w: QuadraticGradient) -> Callable[[], Any]:
+    """conj(A) @ X with a conjugate copy, the residual, and A.T @ (e * U)."""
+    return _quadratic(w, w.measurements)
+
+
+@peer("gemm in blocks", QuadraticGradient)
+def quadratic_in_slabs(w: QuadraticGradient) -> Callable[[], Any]:
+    """The same over blocks of 64 measurements."""
+    return _quadratic(w, SLAB_ROWS)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from . import choice
 from .recovery.report import recovery_section
 from .tables import MISSING, number, table
 
@@ -82,8 +83,8 @@ def _first_use(rows: Sequence[dict[str, Any]]) -> str:
     return table(["what", "seconds"], [[r["name"], f"{r['median_s']:.2g}"] for r in rows])
 
 
-def render(results: dict[str, Any]) -> str:
-    """The page as Markdown."""
+def render(results: dict[str, Any], choices: dict[str, Any] | None = None) -> str:
+    """The page as Markdown; `choices` are what `benchmarks.choice` measured."""
     import jinja2
 
     environment = jinja2.Environment(
@@ -105,13 +106,15 @@ def render(results: dict[str, Any]) -> str:
         others=[c["others_cores"] for c in cases],
         overview=_overview(runs, names),
         sections=[_section(name, runs) for name in names],
+        choices=choice.summary(choices) if choices else None,
         first_use=_first_use(results["first_use"]) if results["first_use"] else None,
     )
 
 
 def report(source: Path, target: Path) -> None:
     """Write the page of the numbers in `source` to `target`; "-" prints it."""
-    text = render(json.loads(source.read_text(encoding="utf-8")))
+    choices = choice.RESULTS.read_text(encoding="utf-8") if choice.RESULTS.exists() else "null"
+    text = render(json.loads(source.read_text(encoding="utf-8")), json.loads(choices))
     if str(target) == "-":
         print(text, end="")
         return

@@ -13,9 +13,13 @@ from typing import Any
 import numpy as np
 
 from lowrank_la.factors import Factors
+from lowrank_la.losses import Absolute
 from lowrank_la.operators.entries import EntrySampling
+from lowrank_la.operators.full import FullObservation
 from lowrank_la.operators.gaussian import GaussianSensing
+from lowrank_la.operators.rank_one import RankOneSensing
 from lowrank_la.problem import Problem
+from lowrank_la.solvers import _outliers
 from lowrank_la.solvers.altmin import AltMin
 
 Array = np.ndarray[Any, Any]
@@ -122,6 +126,81 @@ class ALSSweep:
         return (np.einsum("pq,pq->p", left[i], right[j]),)
 
 
+class GaussNewtonProduct:
+    """`EntrySampling.normal_product`: what one inner step of Gauss-Newton takes, J* J times a
+    direction."""
+
+    title = "Gauss-Newton product on observed entries"
+
+    def __init__(self, *, n: int, entries: int, rank: int) -> None:
+        self.sampled = sampled(n, entries)
+        self.data = np.zeros(entries)
+        self.point = Factors(_gaussian(1, n, rank), _gaussian(2, n, rank))
+        self.direction = Factors(_gaussian(3, n, rank), _gaussian(4, n, rank))
+        self.tolerance = TOLERANCE["float64"]
+        self.label = f"n = {n:,}, {entries:,} entries, r = {rank}"
+
+    def ours(self) -> Any:
+        return self.sampled.operator.normal_product(self.point, self.direction)
+
+    def answer(self, output: Any) -> tuple[Any, ...]:
+        return tuple(output)
+
+
+class RobustPass:
+    """The pass of robust PCA: residual of a matrix, what stands out left away, and the products
+    of the rest with both factors, in one reading."""
+
+    title = "Thresholded products of robust PCA"
+    # About a third of the residuals, which are normal with this deviation, are above it.
+    threshold = 1.0
+
+    def __init__(self, *, n: int, rank: int) -> None:
+        self.left = np.linalg.qr(_gaussian(1, n, rank))[0]
+        self.right = np.linalg.qr(_gaussian(2, n, rank))[0]
+        self.values = np.linspace(2.0, 1.0, rank)
+        self.data = (self.left * self.values) @ self.right.T + _gaussian(3, n, n)
+        self.problem = Problem(FullObservation((n, n)), self.data.ravel(), loss=Absolute())
+        self.tolerance = TOLERANCE["float64"]
+        self.label = f"n = {n:,}, r = {rank}"
+
+    def ours(self) -> Any:
+        found = _outliers.cut(
+            self.problem, self.left, self.values, self.right, self.threshold, soft=False
+        )
+        return found.squares, found.rows, found.columns
+
+    def answer(self, output: Any) -> tuple[Any, ...]:
+        return tuple(output)
+
+
+class QuadraticGradient:
+    """`Problem.evaluate` of quadratic measurements, phase retrieval for r = 1: the squared loss
+    and its slope."""
+
+    title = "Gradient of quadratic sensing"
+
+    def __init__(self, *, n: int, measurements: int, rank: int, dtype: str) -> None:
+        self.measurements = measurements
+        self.vectors = _gaussian(1, measurements, n)
+        self.left = _gaussian(2, n, rank)
+        if dtype == "complex128":
+            self.vectors = self.vectors + 1j * _gaussian(4, measurements, n)
+            self.left = self.left + 1j * _gaussian(5, n, rank)
+        self.data = np.abs(_gaussian(3, measurements))
+        self.point = Factors(self.left, self.left)
+        self.problem = Problem(RankOneSensing(self.vectors), self.data, symmetric=True)
+        self.tolerance = TOLERANCE["float64"]
+        self.label = f"n = {n:,}, m = {measurements:,}, r = {rank}, {dtype}"
+
+    def ours(self) -> Any:
+        found = self.problem.evaluate(self.point)
+        return found.value, found.left
+
+    def answer(self, output: Any) -> tuple[Any, ...]:
+        return tuple(output)
+
+
 class SensingGradient:
     """`Problem.evaluate` with dense measurement matrices, arithmetic in float64."""
 
@@ -171,5 +250,8 @@ class SensingGradient:
 WORKLOADS: dict[str, type] = {
     "completion_gradient": CompletionGradient,
     "als_sweep": ALSSweep,
+    "gauss_newton_product": GaussNewtonProduct,
+    "robust_pass": RobustPass,
     "sensing_gradient": SensingGradient,
+    "quadratic_gradient": QuadraticGradient,
 }

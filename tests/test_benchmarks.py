@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from benchmarks import cases as operations
+from benchmarks import choice
 from benchmarks import run as running
 from benchmarks.recovery import cases, generators, measure, ours, registry, tasks, worker
 from benchmarks.recovery import report as recovery_report
@@ -574,6 +575,37 @@ def page(recovery, **changes):
 
     stored = json.loads((ROOT / "benchmarks" / "results.json").read_text(encoding="utf-8"))
     return render({**stored, "recovery": recovery, **changes})
+
+
+def choices(*ratios):
+    points = [
+        {
+            "label": f"problem {k}",
+            "auto_s": 0.02,
+            "solved": ratio is not None,
+            "best": "altmin" if ratio or ratio is None else None,
+            "ratio": ratio or None,
+        }
+        for k, ratio in enumerate(ratios)
+    ]
+    return {"machine": {"date": "2026-01-01"}, "points": points}
+
+
+def test_what_auto_costs_is_summed_up():
+    found = choice.summary(choices(1.2, 0.0, 1.8, None))
+    assert found["failed"] == ["problem 3"]
+    assert (found["behind"], found["worst"], found["points"]) == (1, 1.8, 4)
+    assert line(found["table"], "| problem 0") == "| problem 0 | 20.0 | `altmin` | 1.20 |"
+    assert "none reaches it sooner" in line(found["table"], "| problem 1")
+    assert "| fails |" in line(found["table"], "| problem 3")
+
+
+def test_the_stored_choices_are_of_this_grid_and_auto_never_fails_alone():
+    if not choice.RESULTS.exists():
+        pytest.skip("benchmarks/choice.json has not been made")
+    stored = json.loads(choice.RESULTS.read_text(encoding="utf-8"))
+    assert [p["label"] for p in stored["points"]] == [p.label for p in choice.GRID]
+    assert choice.summary(stored)["failed"] == []
 
 
 def line(text, start):
