@@ -223,8 +223,8 @@ def check_positions(i: Any, j: Any, shape: Shape) -> tuple[Array, Array]:
         if index.size and index.dtype.kind not in "iu":
             raise InvalidTypeError(f"{name} indices must be integers, got dtype {index.dtype}")
         index = index.astype(np.int64, copy=False)
-        outside = np.flatnonzero((index < 0) | (index >= n))
-        if outside.size:
+        if index.size and (index.min() < 0 or index.max() >= n):
+            outside = np.flatnonzero((index < 0) | (index >= n))
             raise InvalidInputError(
                 f"{name} index {index[outside[0]]} at position {outside[0]} lies outside the "
                 f"shape {shape[0]} x {shape[1]} (indices start at 0)"

@@ -533,3 +533,21 @@ def wide_normal_blocks(
     out: Array,
 ) -> None:
     normal_blocks(lo, hi, other[:, : out.shape[1]], indptr, cols, out)
+
+
+def counted(keys: Array, others: Array, ends: Array) -> int:
+    ends[0] = 0
+    ends[1:] = np.cumsum(np.bincount(keys, minlength=ends.size - 1))
+    steps = np.diff(keys)
+    if not np.all((steps > 0) | ((steps == 0) & (np.diff(others) >= 0))):
+        return int(np.all(steps >= 0))
+    return 2
+
+
+def placed(
+    keys: Array, others: Array, before: Array, starts: Array, order: Array, minors: Array
+) -> None:
+    given = before if before.size else np.arange(keys.size)
+    order[:] = given[np.argsort(keys[given], kind="stable")]
+    minors[:] = others[order]
+    starts += np.bincount(keys, minlength=starts.size)

@@ -7,7 +7,19 @@ from typing import Any
 
 import numpy as np
 
-from . import _jit, dense, entries, quadratic, robust, rows, selection, sketched, tangent, wide
+from . import (
+    _jit,
+    dense,
+    entries,
+    quadratic,
+    robust,
+    rows,
+    selection,
+    sketched,
+    sorting,
+    tangent,
+    wide,
+)
 
 
 def warmup(dtypes: Sequence[Any] = (np.float64,)) -> int:
@@ -20,6 +32,10 @@ def warmup(dtypes: Sequence[Any] = (np.float64,)) -> int:
     """
     count = 0
     indptr, indices = np.array([0, 2, 3], np.int64), np.array([0, 1, 1], np.uint32)
+    keys, starts = np.array([0, 1], np.int64), np.empty(3, np.int64)
+    sorting.counted(keys, keys, starts)
+    sorting.placed(keys, keys, keys, starts[:2].copy(), keys.copy(), np.empty(2, np.uint32))
+    count += 2
     for dtype in dtypes:
         factor = np.ones((2, 2), dtype)
         data, out = np.ones(3, dtype), np.empty(3, dtype)

@@ -11,7 +11,7 @@ from .. import _check
 from .._typing import Array
 from ..errors import InvalidInputError
 from ..factors import Factors, check_positions
-from ..kernels import _chunks, entries, rows, sketched, tangent, wide
+from ..kernels import _chunks, entries, rows, sketched, sorting, tangent, wide
 from ..losses import Loss
 
 __all__ = ["EntrySampling"]
@@ -37,15 +37,35 @@ class _Layout:
         return _chunks.run(kernel, self.cuts, float(flops) * self.indices.size, *args)
 
 
-def _layout(major: Array, minor: Array, n: int) -> _Layout:
-    key = major * (int(minor.max(initial=0)) + 1) + minor
-    order: Array | None = None
-    if key.size > 1 and not np.all(key[1:] >= key[:-1]):
-        order = np.argsort(key, kind="stable")
-    counts = np.bincount(major, minlength=n)
-    indptr = np.concatenate(([0], np.cumsum(counts))).astype(np.int64)
-    indices = (minor if order is None else minor[order]).astype(np.uint32)
-    return _Layout(indptr, indices, order, _chunks.borders(indptr))
+def _layouts(rows_: Array, cols_: Array, shape: Any) -> tuple[_Layout, _Layout]:
+    """Both layouts: each is a stable sort of what is in the order of the other index."""
+    row_ends, column_ends = (np.empty(n + 1, np.int64) for n in shape)
+    by_rows = sorting.counted(rows_, cols_, row_ends)
+    by_columns = sorting.counted(cols_, rows_, column_ends)
+    before = None
+    if by_rows < 2 and by_columns < 1:
+        before = _placed(cols_, rows_, column_ends, None)[0]
+    if by_rows == 2:
+        row_order, row_minors = None, cols_.astype(np.uint32)
+    else:
+        row_order, row_minors = _placed(rows_, cols_, row_ends, before)
+    if by_columns == 2:
+        column_order, column_minors = None, rows_.astype(np.uint32)
+    else:
+        column_order, column_minors = _placed(cols_, rows_, column_ends, row_order)
+    return (
+        _Layout(row_ends, row_minors, row_order, _chunks.borders(row_ends)),
+        _Layout(column_ends, column_minors, column_order, _chunks.borders(column_ends)),
+    )
+
+
+def _placed(
+    keys: Array, others: Array, ends: Array, before: Array | None
+) -> tuple[Array | None, Array]:
+    order, minors = np.empty(keys.size, np.int64), np.empty(keys.size, np.uint32)
+    given = np.empty(0, np.int64) if before is None else before
+    sorting.placed(keys, others, given, ends[:-1].copy(), order, minors)
+    return order, minors
 
 
 class EntrySampling:
@@ -92,8 +112,9 @@ class EntrySampling:
                 f"{self.size} entries cannot reach all rows and columns of a {self.shape[0]} x "
                 f"{self.shape[1]} matrix; are the indices labels that should be numbered first?"
             )
-        self._by_row = _layout(rows_, cols_, self.shape[0])
-        self._by_column = _layout(cols_, rows_, self.shape[1])
+        self._by_row, self._by_column = _layouts(
+            np.ascontiguousarray(rows_), np.ascontiguousarray(cols_), self.shape
+        )
         self._refuse_duplicates(rows_, cols_)
         if empty not in ("raise", "allow"):
             raise InvalidInputError(f"empty must be 'raise' or 'allow', got {empty!r}")

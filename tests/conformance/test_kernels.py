@@ -18,6 +18,7 @@ from lowrank_la.kernels import (
     rows,
     selection,
     sketched,
+    sorting,
     tangent,
 )
 from lowrank_la.kernels.warmup import warmup
@@ -82,6 +83,31 @@ def test_loss_sums(kind, code):
         outs.append(out)
     agree(*outs, kind)
     agree(*values, kind)
+
+
+@needs_jit
+@pytest.mark.parametrize("order", ["pairs", "keys", "none"])
+def test_sorting(order):
+    rng = np.random.default_rng(0)
+    keys, others = rng.integers(0, 7, 40), rng.permutation(40)
+    if order != "none":
+        keys.sort()
+    if order == "pairs":
+        others.sort()
+    found = []
+    for module in (sorting, reference):
+        ends = np.full(9, -1)
+        rank = module.counted(keys, others, ends)
+        for before in (np.empty(0, np.int64), np.argsort(others)):
+            starts, places = ends[:-1].copy(), np.empty(40, np.int64)
+            minors = np.empty(40, np.uint32)
+            module.placed(keys, others, before, starts, places, minors)
+            found.append((rank, ends, starts, places, minors))
+    assert found[0][0] == {"pairs": 2, "keys": 1, "none": 0}[order]
+    for a, b in zip(found[:2], found[2:], strict=True):
+        for one, two in zip(a, b, strict=True):
+            np.testing.assert_array_equal(one, two)
+    np.testing.assert_array_equal(found[1][3], np.lexsort((others, keys)))
 
 
 @needs_jit
@@ -457,7 +483,7 @@ def test_nan_is_not_lost():
 
 
 def test_warmup_counts_kernels():
-    assert warmup(["float64", "float32"]) == 88 if _jit.enabled() else 44
+    assert warmup(["float64", "float32"]) == 90 if _jit.enabled() else 46
 
 
 def test_borders_depend_on_the_data_alone():
