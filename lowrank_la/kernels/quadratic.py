@@ -41,6 +41,30 @@ def _combine(a0, a1, a2, a3, c0, c1, c2, c3, o):  # type: ignore[no-untyped-def]
         o[k] += (c0 * a0[k] + c1 * a1[k]) + (c2 * a2[k] + c3 * a3[k])
 
 
+@inline
+def _combine_both(a0, a1, a2, a3, c, s, q, o, o2):  # type: ignore[no-untyped-def]
+    """Adds combinations of four vectors to two sums; each is read once."""
+    c0, c1, c2, c3 = c[0] * s[q, 0], c[1] * s[q, 1], c[2] * s[q, 2], c[3] * s[q, 3]
+    p = q + 1
+    d0, d1, d2, d3 = c[0] * s[p, 0], c[1] * s[p, 1], c[2] * s[p, 2], c[3] * s[p, 3]
+    for k in range(o.size):
+        v0, v1, v2, v3 = a0[k], a1[k], a2[k], a3[k]
+        o[k] += (c0 * v0 + c1 * v1) + (c2 * v2 + c3 * v3)
+        o2[k] += (d0 * v0 + d1 * v1) + (d2 * v2 + d3 * v3)
+
+
+@inline
+def _combine_all(a0, a1, a2, a3, c, s, out):  # type: ignore[no-untyped-def]
+    """out[q] += sum_p c[p] s[q, p] a_p."""
+    rank = out.shape[0]
+    for q in range(0, rank - 1, 2):
+        _combine_both(a0, a1, a2, a3, c, s, q, out[q], out[q + 1])
+    if rank % 2:
+        q = rank - 1
+        c0, c1, c2, c3 = c[0] * s[q, 0], c[1] * s[q, 1], c[2] * s[q, 2], c[3] * s[q, 3]
+        _combine(a0, a1, a2, a3, c0, c1, c2, c3, out[q])
+
+
 @kernel
 def form_products(lo, hi, vectors, x, out):  # type: ignore[no-untyped-def]
     """out[i, q] = <vectors[i], x[q]> for rows lo..hi-1."""
@@ -68,26 +92,19 @@ def form_products(lo, hi, vectors, x, out):  # type: ignore[no-untyped-def]
 @kernel
 def form_combination(lo, hi, vectors, weights, out):  # type: ignore[no-untyped-def]
     """out[q] += sum_i weights[i, q] vectors[i] over rows lo..hi-1."""
+    rank = out.shape[0]
+    s = np.empty((rank, 4), weights.dtype)
+    one = np.empty(4, weights.dtype)
     for i in range(lo, hi, 4):
+        # The last vectors may come twice; they count once.
         i1 = min(i + 1, hi - 1)
         i2 = min(i + 2, hi - 1)
         i3 = min(i + 3, hi - 1)
-        for q in range(out.shape[0]):
-            zero = weights[i, q] * 0
-            c1 = weights[i1, q] if i + 1 < hi else zero
-            c2 = weights[i2, q] if i + 2 < hi else zero
-            c3 = weights[i3, q] if i + 3 < hi else zero
-            _combine(
-                vectors[i],
-                vectors[i1],
-                vectors[i2],
-                vectors[i3],
-                weights[i, q],
-                c1,
-                c2,
-                c3,
-                out[q],
-            )
+        for p, j in enumerate((i, i1, i2, i3)):
+            one[p] = 1 if i + p < hi else 0
+            for q in range(rank):
+                s[q, p] = weights[j, q]
+        _combine_all(vectors[i], vectors[i1], vectors[i2], vectors[i3], one, s, out)
 
 
 @kernel
@@ -146,10 +163,5 @@ def form_sums(lo, hi, vectors, x, d, data, code, parameter, out):  # type: ignor
                 e[p] = slope(code, parameter, e[p])
             else:
                 e[p] = 0
-        for q in range(rank):
-            c0 = e[0] * s[q, 0]
-            c1 = e[1] * s[q, 1]
-            c2 = e[2] * s[q, 2]
-            c3 = e[3] * s[q, 3]
-            _combine(a0, a1, a2, a3, c0, c1, c2, c3, out[q])
+        _combine_all(a0, a1, a2, a3, e, s, out)
     return total

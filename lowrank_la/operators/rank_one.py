@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from ..errors import InvalidInputError, InvalidTypeError, TooLargeError
 from ..factors import Factors
 from ..kernels import _chunks, quadratic
 from ..losses import Loss, Squared
+from ._forms import LANES, Forms, total
 from ._protocol import positive
 from ._rows import as_finite, squared_norms
 
@@ -21,9 +21,6 @@ __all__ = ["RankOneSensing"]
 
 # Vectors of one block stay in cache between residual and adjoint.
 BLOCK = 256
-BLOCK_BYTES = 1 << 19
-# Fixed, so that partial sums do not depend on the number of threads.
-LANES = 8
 # Most numbers that `as_matrix` stores.
 MATRIX_LIMIT = 10**8
 
@@ -77,7 +74,9 @@ class RankOneSensing:
             )
         self.size = len(self._left)
         self.shape = _check.shape_of((self._left.shape[1], self._right.shape[1]))
-        self._squares = tuple(squared_norms(v) for v in self._distinct)
+        # Products with the left vectors, a pass over them each.
+        self.forms = Forms(self._left)
+        self._squares = (self.forms.squares, *map(squared_norms, self._distinct[1:]))
         for name, array, squares in zip(
             ("left_vectors", "right_vectors"), self._distinct, self._squares, strict=False
         ):
@@ -188,6 +187,8 @@ class RankOneSensing:
 
     def projections(self, L: Array) -> Array:
         """``a_i^H L``, shape (m, r): what quadratic measurements are made of."""
+        if L.dtype.kind == self._left.dtype.kind:
+            return self.forms.products(L)
         return _products(self._left, L)
 
     def _lanes(self, task: Any, width: int) -> list[Any]:
@@ -216,7 +217,7 @@ class RankOneSensing:
     def forward(self, X: Factors) -> Array:
         """Measurements of X, shape (m,)."""
         if self._is_form(X):
-            u = self._form_products(_real_rows(X.left, self._left.dtype))
+            u = self.forms.row_products(self.forms.rows(X.left))
             return np.sum(u * u, axis=1)
         out = np.empty(self.size, self._measured_type(X.dtype))
 
@@ -233,39 +234,20 @@ class RankOneSensing:
             X.symmetric and (X.dtype.kind == self._left.dtype.kind) for X in points
         )
 
-    @cached_property
-    def _real(self) -> Array:
-        """The vectors with real and imaginary parts in turn."""
-        return self._left.view(self._left.real.dtype)
-
-    def _form_products(self, x: Array) -> Array:
-        out = np.empty((self.size, len(x)), x.dtype)
-        cuts = _chunks.even_borders(self.size, LANES)
-        _chunks.run(
-            quadratic.form_products, cuts, float(self._real.size * len(x)), self._real, x, out
-        )
-        return out
-
     def _form_sums(
         self, x: Array, d: Array, data: Array, code: int, parameter: float
     ) -> tuple[float, Array]:
         """Sum of the losses, and gradient in the factor that `x` came from."""
+        forms = self.forms
 
         def lane(lo: int, hi: int) -> tuple[float, Array]:
             out = np.zeros_like(x)
-            total = quadratic.form_sums(lo, hi, self._real, x, d, data, code, parameter, out)
-            return float(total), out
+            found = quadratic.form_sums(lo, hi, forms.real, x, d, data, code, parameter, out)
+            return float(found), out
 
-        cuts = _chunks.even_borders(self.size, LANES)
-        parts = _chunks.run(lane, cuts, float(2 * self._real.size * len(x)))
-        total = _sum([part[1] for part in parts])
-        return float(sum(part[0] for part in parts)), self._from_real_rows(total)
-
-    def _from_real_rows(self, rows: Array) -> Array:
-        if self._left.dtype.kind != "c":
-            return np.ascontiguousarray(rows.T)
-        pairs = rows.view(np.result_type(rows.dtype, np.complex64))
-        return np.ascontiguousarray((pairs[0::2] + 1j * pairs[1::2]).T)
+        parts = _chunks.run(lane, forms.cuts, float(2 * forms.real.size * len(x)))
+        gradient = forms.from_rows(total([part[1] for part in parts]))
+        return float(sum(part[0] for part in parts)), gradient
 
     def _adjoint(self, z: Array, factor: Array, outer: Array, inner: Array) -> Array:
         """``sum_i z_i outer_i (inner_i^H factor)``."""
@@ -275,35 +257,18 @@ class RankOneSensing:
         dtype = np.result_type(precision, np.complex64) if kind == "c" else precision
 
         if self.symmetric and self.size and factor.dtype.kind == self._left.dtype.kind:
-            x = _real_rows(factor, self._left.dtype)
-            scale = weights[:, None].astype(x.dtype, copy=False)
-            count = max(4, BLOCK_BYTES // (self._real.itemsize * self._real.shape[1]) // 4 * 4)
-
-            def combine(lo: int, hi: int) -> Array:
-                total = np.zeros_like(x)
-                u = np.empty((min(count, hi - lo), len(x)), x.dtype)
-                for start in range(lo, hi, count):
-                    block = self._real[start : min(start + count, hi)]
-                    k = len(block)
-                    quadratic.form_products(0, k, block, x, u)
-                    u[:k] *= scale[start : start + k]
-                    quadratic.form_combination(0, k, block, u, total)
-                return total
-
-            cuts = _chunks.even_borders(self.size, LANES)
-            parts = _chunks.run(combine, cuts, float(self._real.size * len(x)))
-            return self._from_real_rows(_sum(parts))
+            return self.forms.normal_product(weights, factor)
 
         def lane(lo: int, hi: int) -> Array:
-            total = np.zeros((outer.shape[1], factor.shape[1]), dtype)
+            out = np.zeros((outer.shape[1], factor.shape[1]), dtype)
             for rows in _blocks(lo, hi):
                 products = _products(inner[rows], factor)
-                total += outer[rows].T @ (weights[rows, None] * products)
-            return total
+                out += outer[rows].T @ (weights[rows, None] * products)
+            return out
 
         if not self.size:
             return np.zeros((outer.shape[1], factor.shape[1]), dtype)
-        return _sum(self._lanes(lane, 2 * factor.shape[1]))
+        return total(self._lanes(lane, 2 * factor.shape[1]))
 
     def adjoint_right(self, z: Array, R: Array) -> Array:
         """``A*(z) @ R``, shape (n1, r)."""
@@ -325,7 +290,7 @@ class RankOneSensing:
         single = self.symmetric and X.symmetric
         code = getattr(loss, "code", None)
         if code is not None and self.size and self._is_form(X):
-            x = _real_rows(X.left, self._left.dtype)
+            x = self.forms.rows(X.left)
             parameter = float(loss.parameter)  # type: ignore[attr-defined]
             value, gradient = self._form_sums(
                 x, x[:0], data.astype(x.dtype, copy=False), code, parameter
@@ -351,12 +316,12 @@ class RankOneSensing:
             return value, left, right
 
         values, lefts, rights = zip(*self._lanes(lane, 4 * X.rank), strict=True)
-        return float(sum(values)), _sum(lefts), None if single else _sum(rights)
+        return float(sum(values)), total(lefts), None if single else total(rights)
 
     def normal_product(self, X: Factors, D: Factors) -> tuple[Array, Array]:
         """``A*(t) R`` and ``A*(t)^H L`` with ``t = A(dL R^H + L dR^H)``, in one pass."""
         if self.size and self._is_form(X, D):
-            x, d = (_real_rows(Y.left, self._left.dtype) for Y in (X, D))
+            x, d = (self.forms.rows(Y.left) for Y in (X, D))
             zero = np.zeros(self.size, x.dtype)
             _, image = self._form_sums(x, d, zero, Squared.code, 0.0)
             return image, image
@@ -377,8 +342,8 @@ class RankOneSensing:
             return left, right
 
         lefts, rights = zip(*self._lanes(lane, 6 * rank), strict=True)
-        left = _sum(lefts)
-        return left, left if single else _sum(rights)
+        left = total(lefts)
+        return left, left if single else total(rights)
 
     def _pairs(
         self, rows: slice, X: Factors, D: Factors
@@ -397,14 +362,14 @@ class RankOneSensing:
     def line_sums(self, X: Factors, D: Factors, prepared: Array) -> Array:
         """Inner products of e, a1 and a2 in one pass: the squared loss along ``X + t D``."""
         if self._is_form(X, D):
-            x, d = (_real_rows(Y.left, self._left.dtype) for Y in (X, D))
-            u = self._form_products(np.vstack([x, d]))
+            x, d = (self.forms.rows(Y.left) for Y in (X, D))
+            u = self.forms.row_products(np.vstack([x, d]))
             u, du = u[:, : len(x)], u[:, len(x) :]
             measured = np.sum(u * u, axis=1) - prepared.real
             return _products_of(measured, 2 * np.sum(u * du, axis=1), np.sum(du * du, axis=1))
 
         def lane(lo: int, hi: int) -> Array:
-            total = np.zeros(6)
+            out = np.zeros(6)
             for rows in _blocks(lo, hi):
                 (u, du), (v, dv) = self._pairs(rows, X, D)
                 parts = (
@@ -413,10 +378,10 @@ class RankOneSensing:
                     self._measured(du, dv),
                 )
                 pairs = [(a, b) for a in range(3) for b in range(a, 3)]
-                total += [np.sum((parts[a].conj() * parts[b]).real, dtype=float) for a, b in pairs]
-            return total
+                out += [np.sum((parts[a].conj() * parts[b]).real, dtype=float) for a, b in pairs]
+            return out
 
-        return _sum(self._lanes(lane, 4 * X.rank))
+        return total(self._lanes(lane, 4 * X.rank))
 
     @property
     def tangent_limit(self) -> int:
@@ -467,16 +432,6 @@ def _vectors(value: Any, name: str) -> Array:
     return np.ascontiguousarray(array)
 
 
-def _real_rows(factor: Array, kind: np.dtype[Any]) -> Array:
-    """Rows x with ``a^H F`` made of the real products of a with them; see `kernels.quadratic`."""
-    columns = np.ascontiguousarray(factor.T)
-    if kind.kind != "c":
-        return columns
-    # conj(a) f has the real part <a, f> and the imaginary part <a, -i f> of real vectors.
-    both = np.stack([columns, -1j * columns], axis=1).astype(columns.dtype, copy=False)
-    return both.reshape(2 * len(columns), -1).view(columns.real.dtype)
-
-
 def _products_of(*parts: Array) -> Array:
     """Real inner products of each pair, the sums that `line_sums` gives."""
     pairs = [(a, b) for a in range(len(parts)) for b in range(a, len(parts))]
@@ -491,10 +446,3 @@ def _products(vectors: Array, factor: Array) -> Array:
 
 def _blocks(lo: int, hi: int) -> list[slice]:
     return [slice(start, min(start + BLOCK, hi)) for start in range(lo, hi, BLOCK)]
-
-
-def _sum(parts: Any) -> Array:
-    total = parts[0]
-    for part in parts[1:]:
-        total += part
-    return total
