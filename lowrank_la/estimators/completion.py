@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,199 +10,18 @@ import numpy as np
 from .. import _check
 from .._interrupts import interrupts
 from .._random import seed_of, stream
-from .._typing import Array, Shape
-from ..driver import solve
-from ..errors import FileFormatError, InvalidInputError, InvalidTypeError
-from ..factors import Factors, check_positions
-from ..operators.entries import EntrySampling
-from ..problem import Problem, averaged
+from .._typing import Array
+from ..errors import InvalidInputError, InvalidTypeError
+from ..problem import averaged
 from ..result import Status
-from ..storage import read, save, unpacking
 from ._effects import AdditiveEffects
+from ._fitter import EFFECTS, Fitter
+from ._model import Completion, Score
 from ._table import Triples, triples_from
 
 __all__ = ["Completion", "Score", "complete"]
 
-EFFECTS = ("additive", "mean", "none")
 RANK = 10
-
-
-@dataclass(frozen=True)
-class Score:
-    """Root mean square errors on cells that were held out.
-
-    Attributes
-    ----------
-    mean, additive, low_rank : float
-        Of the global mean, of mean plus row and column effects, and of the whole model.
-    cells : int
-        Number of cells held out.
-    """
-
-    mean: float
-    additive: float
-    low_rank: float
-    cells: int
-
-
-@dataclass(frozen=True, eq=False)
-class Completion:
-    """A completed table; no cell is computed before it is asked for.
-
-    Attributes
-    ----------
-    factors : Factors
-        The low-rank part, what is left after the effects.
-    effects : AdditiveEffects
-        Mean, row and column effects, fitted jointly with the low-rank part.
-    bounds : tuple of float or None
-        Predictions are clipped to this range.
-    ridge : float
-        Weight of the nuclear norm, in units of the data.
-    status : Status
-        CONVERGED, BUDGET (sweeps used up) or INTERRUPTED.
-    reason : str
-    n_iter : int
-        Sweeps done.
-    seconds : float
-        Time of the fit.
-    score : Score or None
-        Held-out errors, if cells were held out; measured on a fit without them.
-    row_labels, column_labels : array or None
-        What the table's container calls rows and columns.
-    """
-
-    factors: Factors
-    effects: AdditiveEffects
-    bounds: tuple[float, float] | None
-    ridge: float
-    status: Status
-    reason: str
-    n_iter: int
-    seconds: float
-    score: Score | None = None
-    row_labels: Array | None = None
-    column_labels: Array | None = None
-
-    @property
-    def shape(self) -> Shape:
-        """Shape of the table."""
-        return self.factors.shape
-
-    @property
-    def rank(self) -> int:
-        """Rank of the low-rank part."""
-        return self.factors.rank
-
-    @property
-    def converged(self) -> bool:
-        """Whether the status is a success."""
-        return self.status.converged
-
-    def predict(self, i: Any, j: Any) -> Array:
-        """Values at positions; nothing of the size of the table is formed.
-
-        Parameters
-        ----------
-        i, j : array of int, shape (k,)
-            Row and column positions.
-
-        Returns
-        -------
-        array, shape (k,)
-        """
-        i, j = check_positions(i, j, self.shape)
-        values = self.effects.at(i, j) + self.factors.entries(i, j)
-        return values if self.bounds is None else np.clip(values, *self.bounds)
-
-    @property
-    def filled(self) -> Array:
-        """The whole table of predictions, dense.
-
-        Raises
-        ------
-        TooLargeError
-            If it has more than 10^8 cells.
-        """
-        dense = self.factors.to_dense()
-        dense += self.effects.mean + self.effects.rows[:, None] + self.effects.columns
-        return dense if self.bounds is None else np.clip(dense, *self.bounds)
-
-    def save(self, path: Any) -> Path:
-        """Write the model to an .npz file, without pickle.
-
-        Raises
-        ------
-        OutputError
-            If it cannot be written; no half-written file is left.
-        """
-        arrays = {
-            "left": self.factors.left,
-            "right": self.factors.right,
-            "row_effects": self.effects.rows,
-            "column_effects": self.effects.columns,
-        }
-        for name, labels in (
-            ("row_labels", self.row_labels),
-            ("column_labels", self.column_labels),
-        ):
-            if labels is not None:
-                arrays[name] = labels.astype(str) if labels.dtype.kind == "O" else labels
-        header = {
-            "kind": "completion",
-            "mean": self.effects.mean,
-            "bounds": self.bounds,
-            "ridge": self.ridge,
-            "status": self.status.name,
-            "reason": self.reason,
-            "n_iter": self.n_iter,
-            "seconds": self.seconds,
-            "score": None if self.score is None else vars(self.score),
-        }
-        return save(path, header, arrays)
-
-    def __repr__(self) -> str:
-        n1, n2 = self.shape
-        lines = [
-            f"{self.status.name} after {self.n_iter} sweeps: {self.reason}",
-            f"  table      {n1} x {n2}, mean {self.effects.mean:.4g}",
-            f"  low rank   rank {self.rank}, nuclear-norm weight {self.ridge:.3g}",
-        ]
-        if self.score is not None:
-            lines.append(
-                f"  held out   RMSE {self.score.low_rank:.4g} on {self.score.cells} cells "
-                f"(additive {self.score.additive:.4g}, mean {self.score.mean:.4g})"
-            )
-        return "\n".join(lines)
-
-    @classmethod
-    def load(cls, path: Any) -> Completion:
-        """Read what `save` wrote.
-
-        Raises
-        ------
-        FileFormatError
-            If the file holds no completed table.
-        """
-        header, arrays = read(path)
-        if header.get("kind") != "completion":
-            raise FileFormatError(f"{path} holds a {header.get('kind')}, not a completed table")
-        with unpacking(path):
-            return cls(
-                factors=Factors(arrays["left"], arrays["right"]),
-                effects=AdditiveEffects(
-                    header["mean"], arrays["row_effects"], arrays["column_effects"]
-                ),
-                bounds=tuple(header["bounds"]) if header["bounds"] else None,
-                ridge=header["ridge"],
-                status=Status[header["status"]],
-                reason=header["reason"],
-                n_iter=header["n_iter"],
-                seconds=header["seconds"],
-                score=Score(**header["score"]) if header["score"] else None,
-                row_labels=arrays.get("row_labels"),
-                column_labels=arrays.get("column_labels"),
-            )
 
 
 def complete(
@@ -296,7 +112,7 @@ def complete(
     if effects not in EFFECTS:
         raise InvalidInputError(f"effects must be one of {', '.join(EFFECTS)}, got {effects!r}")
     seed = seed_of(rng)
-    fitter = _Fitter(
+    fitter = Fitter(
         rank=min(RANK, *cells.shape) if rank is None else _check.rank_of(rank, cells.shape),
         ridge=_check.number(ridge, "ridge", low=0.0, high=1e6),
         effects=effects,
@@ -357,7 +173,7 @@ def _bounds(bounds: Any, values: Array) -> tuple[float, float] | None:
     return low, high
 
 
-def _score(model: Completion, seen: Triples, held: Triples, fitter: _Fitter) -> Score:
+def _score(model: Completion, seen: Triples, held: Triples, fitter: Fitter) -> Score:
     def rmse(predicted: Array) -> float:
         if fitter.bounds is not None:
             predicted = np.clip(predicted, *fitter.bounds)
@@ -370,89 +186,3 @@ def _score(model: Completion, seen: Triples, held: Triples, fitter: _Fitter) -> 
         low_rank=rmse(model.predict(held.i, held.j)),
         cells=held.values.size,
     )
-
-
-@dataclass(frozen=True)
-class _Fitter:
-    rank: int
-    ridge: float
-    effects: str
-    damping: float
-    bounds: tuple[float, float] | None
-    max_iter: int
-    tol: float
-    seed: Any
-    progress: Any
-
-    def fit(self, cells: Triples) -> Completion:
-        with interrupts() as interrupted:
-            return self._fit(cells, interrupted)
-
-    def _fit(self, cells: Triples, interrupted: Callable[[], bool]) -> Completion:
-        begun = time.perf_counter()
-        # Effects and ridge say something about empty rows, so they are allowed.
-        operator = EntrySampling(cells.i, cells.j, cells.shape, empty="allow")
-        effects = self._effects(cells, cells.values)
-        weight = self._weight(cells, effects)
-        fitted = np.zeros(cells.values.size)
-        factors: Factors | None = None
-        verdict = (Status.BUDGET, f"{self.max_iter} sweeps used up")
-        sweep = 0
-        for sweep in range(1, self.max_iter + 1):
-            residual = cells.values - effects.at(cells.i, cells.j)
-            if not residual.any():
-                verdict = (Status.CONVERGED, "the effects alone fit all cells")
-                break
-            problem = Problem(operator, residual, nuclear=weight)
-            result = solve(
-                problem,
-                "altmin",
-                rank=self.rank if factors is None else None,
-                start="spectral" if factors is None else factors,
-                max_iter=1,
-                tol=0.0,
-                rng=self.seed,
-            )
-            factors = result.factors
-            before, fitted = fitted, operator.forward(factors)
-            if self.progress is not None:
-                objective = float(result.trace["objective"][-1])
-                self.progress(sweep, objective + effects.penalty(self.damping))
-            if interrupted():
-                verdict = (Status.INTERRUPTED, f"interrupted after {sweep} sweeps")
-                break
-            moved = float(np.linalg.norm(fitted - before))
-            effects = self._effects(cells, cells.values - fitted, effects.mean)
-            if moved <= self.tol * float(np.linalg.norm(cells.values - effects.mean)):
-                verdict = (Status.CONVERGED, f"fitted values moved by less than {self.tol:g}")
-                break
-        n1, n2 = cells.shape
-        return Completion(
-            factors=factors or Factors(np.zeros((n1, self.rank)), np.zeros((n2, self.rank))),
-            effects=effects,
-            bounds=self.bounds,
-            ridge=weight,
-            status=verdict[0],
-            reason=verdict[1],
-            n_iter=sweep,
-            seconds=time.perf_counter() - begun,
-            row_labels=cells.row_labels,
-            column_labels=cells.column_labels,
-        )
-
-    def _effects(self, cells: Triples, values: Array, mean: float | None = None) -> AdditiveEffects:
-        if self.effects == "none":
-            return AdditiveEffects.constant(0.0, cells.shape)
-        if mean is None:
-            mean = float(values.mean())
-        if self.effects == "mean":
-            return AdditiveEffects.constant(mean, cells.shape)
-        return AdditiveEffects.fit(
-            cells.i, cells.j, values, cells.shape, mean=mean, damping=self.damping
-        )
-
-    def _weight(self, cells: Triples, effects: AdditiveEffects) -> float:
-        spread = float(np.std(cells.values - effects.at(cells.i, cells.j)))
-        n1, n2 = cells.shape
-        size = cells.values.size
-        return self.ridge * spread * float(np.sqrt(size / n1) + np.sqrt(size / n2))
