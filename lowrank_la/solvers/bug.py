@@ -10,11 +10,11 @@ from typing import Any, ClassVar
 import numpy as np
 
 from .. import _check
-from .._random import stream
 from .._typing import Array
 from ..errors import InvalidInputError, InvalidTypeError, UnderdeterminedWarning
 from ..factors import Factors
 from ..problem import Evaluation, Problem
+from ._galerkin import balanced, hermitian, leading_pair, spectrum, squared_norm
 from ._protocol import Solver, SolverInfo
 from ._registry import register
 
@@ -23,8 +23,6 @@ __all__ = ["BUG"]
 # The default tolerance, and the shares of the relative residual that new columns and those of the
 # start must exceed.
 TOLERANCE, ANNEALED = 0.01, (1.0, 2.0)
-# Columns and steps of the block power iteration for the leading singular pair of the gradient.
-BLOCK, SWEEPS = 4, 8
 # Leading singular value over that of a residual of white noise which tells a missing column, and
 # the relative residual that no noise is blamed for.
 ABOVE_NOISE, UNEXPLAINED = 1.2, 0.5
@@ -246,8 +244,8 @@ class BUG(Solver):
     def _relative_gradient(self, problem: Problem, state: BUGState) -> float:
         """That of the factors, whatever their gauge."""
         back = state.left_slope if state.right_slope is None else state.right_slope
-        square = _square(state.left_slope) + _square(back)
-        size = problem.operator.isometry * float(np.sqrt(_square(state.core)))
+        square = squared_norm(state.left_slope) + squared_norm(back)
+        size = problem.operator.isometry * float(np.sqrt(squared_norm(state.core)))
         return float(np.sqrt(square)) / size if size > 0 else float("inf")
 
     def _quiet(self, problem: Problem, state: BUGState) -> bool:
@@ -262,8 +260,8 @@ class BUG(Solver):
         """The next state, with one column more if G calls for it; else None, and it is noted."""
         u, v = state.bases
         _, slope = _slope(problem, self.factors(state))
-        p, value, q = _leading(problem, slope, u, v)
-        isometry, size = problem.operator.isometry, float(np.sqrt(_square(state.core)))
+        p, value, q = leading_pair(problem, slope, u, v)
+        isometry, size = problem.operator.isometry, float(np.sqrt(squared_norm(state.core)))
         surplus = value / (isometry * size)
         # With less the column would be cut again after the step.
         needed = self._share / max(self.step_size, 1e-12)
@@ -282,7 +280,7 @@ class BUG(Solver):
         order = np.argsort(-s, kind="stable")
         left, s = np.hstack([u, p])[:, order], s[order]
         right = left if problem.symmetric else np.hstack([v, q])[:, order]
-        X = _balanced(left, s, right)
+        X = balanced(left, s, right)
         return self._at(problem, X, left, s, right, state.iteration + 1)
 
     def _step(self, problem: Problem, state: BUGState) -> BUGState:
@@ -296,12 +294,12 @@ class BUG(Solver):
         _, slope = _slope(problem, Factors(left @ core, right))
         galerkin = left.conj().T @ problem.operator.adjoint_right(slope, right)
         if problem.symmetric:
-            core, galerkin = _hermitian(core), _hermitian(galerkin)
-        p, s, q = _spectrum(core - step * galerkin, problem.symmetric)
+            core, galerkin = hermitian(core), hermitian(galerkin)
+        p, s, q = spectrum(core - step * galerkin, problem.symmetric)
         kept = self._rank(problem, s, state, slope)
         left, s = left @ p[:, :kept], s[:kept]
         right = left if problem.symmetric else right @ q[:, :kept]
-        X = _balanced(left, s, right)
+        X = balanced(left, s, right)
         new = self._at(problem, X, left, s, right, state.iteration + 1)
         if kept == state.core.size:
             new.surplus, new.wanted = state.surplus, state.wanted
@@ -334,7 +332,7 @@ class BUG(Solver):
 
     def factors(self, state: BUGState) -> Factors:
         """Balanced factors of the present matrix."""
-        return _balanced(state.left, state.core, state.bases[1])
+        return balanced(state.left, state.core, state.bases[1])
 
     def resume(self, state: BUGState, previous: BUGState) -> None:
         """The bases of before, which the factors fix only up to rounding."""
@@ -392,69 +390,3 @@ def _slope(problem: Problem, X: Factors) -> tuple[float, Array]:
     residual = problem.residual(X)
     value = problem.loss.value(residual) * (0.5 if problem.symmetric else 1.0)
     return value, problem.loss.slope(residual)
-
-
-def _square(a: Array) -> float:
-    return float(np.sum(np.abs(a) ** 2, dtype=float))
-
-
-def _leading(problem: Problem, slope: Array, u: Array, v: Array) -> tuple[Array, float, Array]:
-    """Leading singular triplet p, s, q of ``-(I - U U^H) G (I - V V^H)``, by power iteration.
-
-    For symmetric problems the largest eigenvalue, negative ones as zero.
-    """
-    operator = problem.operator
-    draw = stream(0, "leading pair").standard_normal((len(v), min(BLOCK, len(v))))
-    right = _outside(draw.astype(v.dtype), v)
-
-    def forth(x: Array) -> Array:
-        out = operator.adjoint_right(slope, x)
-        if problem.symmetric:
-            out = 0.5 * (out + operator.adjoint_left(slope, x))
-        return -(out - u @ (u.conj().T @ out))
-
-    def back(x: Array) -> Array:
-        out = forth(x) if problem.symmetric else -operator.adjoint_left(slope, x)
-        return out - v @ (v.conj().T @ out)
-
-    for _ in range(SWEEPS):
-        left = _outside(forth(right), u)
-        right = _outside(back(left), v)
-    if problem.symmetric:
-        values, vectors = np.linalg.eigh(_hermitian(right.conj().T @ forth(right)))
-        p = right @ vectors[:, -1:]
-        return p, max(float(values[-1]), 0.0), p
-    image = forth(right)
-    p, s, qh = np.linalg.svd(image, full_matrices=False)
-    return _outside(p[:, :1], u), float(s[0]), _outside(right @ qh[:1].conj().T, v)
-
-
-def _outside(x: Array, basis: Array) -> Array:
-    """Orthonormal columns for those of x, orthogonal to the basis."""
-    for _ in range(2):
-        x = np.linalg.qr(x - basis @ (basis.conj().T @ x))[0]
-    return x
-
-
-def _balanced(left: Array, core: Array, right: Array) -> Factors:
-    root = np.sqrt(core)
-    scaled = left * root
-    return Factors(scaled, scaled if right is left else right * root)
-
-
-def _hermitian(matrix: Array) -> Array:
-    return 0.5 * (matrix + matrix.conj().T)
-
-
-def _spectrum(core: Array, symmetric: bool) -> tuple[Array, Array, Array]:
-    """``core = P diag(s) Q^H``, s descending; symmetric: eigenvalues, negative ones as zero."""
-    if not np.isfinite(core).all():
-        # The driver turns what is not finite into DIVERGED; LAPACK would raise.
-        nan = np.full_like(core, np.nan)
-        return nan, np.full(min(core.shape), np.nan, core.real.dtype), nan
-    if symmetric:
-        values, vectors = np.linalg.eigh(core)
-        s = np.maximum(values[::-1], 0)
-        return vectors[:, ::-1], s, vectors[:, ::-1]
-    p, s, qh = np.linalg.svd(core, full_matrices=False)
-    return p, s, qh.conj().T
