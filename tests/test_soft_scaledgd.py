@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from corrupted import error, gaussian
 
 import lowrank_la as ll
 from lowrank_la import solvers
@@ -11,22 +12,6 @@ from lowrank_la.errors import IncompatibleError, InvalidInputError
 from lowrank_la.solvers import _outliers
 
 pytestmark = pytest.mark.filterwarnings("ignore::lowrank_la.errors.ConvergenceWarning")
-
-
-def gaussian(n, rank, share, seed, positive=False):
-    """Gaussian factors; outliers on a Bernoulli support, uniform with the entries' own RMS."""
-    rng = np.random.default_rng(seed)
-    truth = ll.Factors(rng.standard_normal((n, rank)), rng.standard_normal((n, rank)))
-    L = truth.to_dense()
-    hit = rng.random(L.shape) < share
-    errors = rng.uniform(-1, 1, L.shape) * np.sqrt(3 * np.mean(L**2))
-    data = L + hit * (np.abs(errors) if positive else errors)
-    operator = ll.operators.FullObservation(L.shape)
-    return ll.Problem(operator, data.ravel(), loss=ll.losses.Absolute()), truth, hit.ravel()
-
-
-def error(result, truth):
-    return result.factors.distance(truth) / truth.norm()
 
 
 def test_out_of_the_box_without_knowing_the_share():

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from corrupted import gaussian
 
 import lowrank_la as ll
 
@@ -15,14 +16,8 @@ pytestmark = pytest.mark.filterwarnings("ignore::lowrank_la.errors.ConvergenceWa
 
 
 def instance(n, rank, share, seed, positive=False):
-    rng = np.random.default_rng(seed)
-    truth = ll.Factors(rng.standard_normal((n, rank)), rng.standard_normal((n, rank)))
-    L = truth.to_dense()
-    hit = rng.random(L.shape) < share
-    errors = rng.uniform(-1, 1, L.shape) * np.sqrt(3 * np.mean(L**2))
-    data = (L + hit * (np.abs(errors) if positive else errors)).ravel()
-    problem = ll.Problem(ll.operators.FullObservation(L.shape), data, loss=ll.losses.Absolute())
-    return ll.Instance.of(problem, truth, corrupted=hit.ravel())
+    problem, truth, hit = gaussian(n, rank, share, seed, positive)
+    return ll.Instance.of(problem, truth, corrupted=hit)
 
 
 def final(run):
