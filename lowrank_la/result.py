@@ -20,6 +20,9 @@ from .trace import Trace
 
 __all__ = ["Result", "Status", "load"]
 
+# Parts that do not come from the state of the solver.
+UNDETERMINED = ("undetermined_rows", "undetermined_columns")
+
 
 class Status(Enum):
     """How a run ended."""
@@ -59,7 +62,9 @@ class Result:
     oracle_used : tuple of str
         Quantities that only the truth knows and that the run used.
     parts : mapping
-        What the method found besides the factors.
+        What the method found besides the factors. After success with an operator that can tell
+        (of entries, not with a ridge or nuclear-norm weight), "undetermined_rows" and
+        "undetermined_columns" hold the numbers of those that the data leave open.
     state : object
         Pass it (or the result) as `start` to go on.
     """
@@ -195,6 +200,8 @@ def pack_result(result: Result, prefix: str = "") -> tuple[dict[str, Any], dict[
         arrays[f"{prefix}right"] = result.factors.right
     for name in result.trace:
         arrays[f"{prefix}trace.{name}"] = result.trace[name]
+    for name in result.parts.keys() & set(UNDETERMINED):
+        arrays[f"{prefix}{name}"] = result.parts[name]
     scalars = None
     if result.state is not None:
         scalars = _pack_state(result.state, f"{prefix}state.", arrays)
@@ -225,6 +232,7 @@ def unpack_result(
     state = None
     if header["state"] is not None:
         state = solver.state_type(**_unpack_state(header["state"], f"{prefix}state.", arrays))
+    found = {name: arrays[prefix + name] for name in UNDETERMINED if prefix + name in arrays}
     return Result(
         factors=factors,
         status=Status[header["status"]],
@@ -234,7 +242,7 @@ def unpack_result(
         solver=solver,
         why=header["why"],
         oracle_used=tuple(header["oracle_used"]),
-        parts=solver.parts(state) if state is not None else {},
+        parts={**(solver.parts(state) if state is not None else {}), **found},
         state=state,
     )
 

@@ -311,6 +311,10 @@ def test_too_few_measurements_are_a_warning_with_the_count():
     with pytest.warns(UnderdeterminedWarning):
         ll.solve(entries, "altmin", max_iter=1)
     ll.solve(entries, "altmin", ridge=0.1, max_iter=1)
+    # It begins near zero too, but not for the sake of more columns than the matrix has rank.
+    for start in (None, "small_random"):
+        with pytest.warns(UnderdeterminedWarning, match="measurements for the"):
+            ll.solve(entries, "rank_path", start=start, max_iter=1)
 
 
 def test_complex_measurements_count_twice():

@@ -214,12 +214,15 @@ def test_too_few_measurements_are_a_warning_with_the_count():
 
 @pytest.mark.parametrize(("unseen", "told"), [(1.0, False), (1000.0, True)])
 def test_a_solution_that_the_data_do_not_determine_is_a_warning(unseen, told):
-    # No entry of the third row is observed: its value is that of the start.
-    problem = ll.observed([0, 0, 1, 1], [0, 1, 0, 1], [1.0, 2.0, 2.0, 4.0], (3, 2), empty="allow")
-    start = ll.Factors([[0.9], [1.9], [unseen]], [[1.1], [1.9]])
+    # Two blocks that share no row or column: their scales against each other are free.
+    rows, columns = [0, 0, 1, 1, 2, 2, 3, 3], [0, 1, 0, 1, 2, 3, 2, 3]
+    problem = ll.observed(rows, columns, [1.0, 2.0, 2.0, 4.0] * 2, (4, 4))
+    left = np.array([1.0, 2.0, unseen, 2.0 * unseen])
+    right = np.array([1.0, 2.0, 1.0 / unseen, 2.0 / unseen])
+    start = ll.Factors(left[:, None], right[:, None])
     with warnings.catch_warnings(record=True) as seen:
         warnings.simplefilter("always")
-        assert ll.solve(problem, "gd", start=start, sigma_max=5.0, max_iter=5000).converged
+        assert ll.solve(problem, "altmin", start=start).converged
     assert [w.category for w in seen] == [UnderdeterminedWarning] * told
     assert all("they do not determine it" in str(w.message) for w in seen)
 

@@ -11,7 +11,6 @@ from lowrank_la.errors import (
     IncompatibleError,
     InvalidInputError,
     InvalidTypeError,
-    UnderdeterminedWarning,
 )
 from lowrank_la.gauss_newton import Ladder, parse
 from lowrank_la.gauss_newton._path import thinned
@@ -122,19 +121,6 @@ def test_noise_near_the_limit_is_told_by_two_tries_that_agree_closely():
     assert result.converged
     assert result.parts["outcomes"].count("residual") == 2
     assert error(result) < 1e-3
-
-
-def test_rows_with_too_few_entries_are_told():
-    """All data are fitted, and yet a row with two entries is not determined at rank 3."""
-    instance = near_limit(1, cond=2.0, oversampling=3.5)
-    i, j = instance.problem.operator.positions
-    keep = (i != 7) | (np.cumsum(i == 7) <= 2)
-    few = ll.observed(i[keep], j[keep], instance.problem.data[keep], (SIZE, SIZE))
-    with pytest.warns(UnderdeterminedWarning, match="too few in rows 7"):
-        result = ll.solve(few, "rank_path", rank=RANK)
-    assert result.parts["undetermined_rows"].tolist() == [7]
-    assert result.parts["undetermined_columns"].size == 0
-    assert "1 rows and 0 columns are not determined" in result.reason
 
 
 def test_restarts_leave_out_data_until_the_ridge_is_gone():

@@ -102,7 +102,9 @@ def solve(
     Warns
     -----
     UnderdeterminedWarning
-        If there are fewer measurements than degrees of freedom.
+        If there are fewer measurements than degrees of freedom, or a matrix was found of which
+        they leave rows and columns open (its other rows are right), or which is far larger than
+        they suggest.
     ConvergenceWarning
         If the run diverged, or a `tol` that was asked for was not met.
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from .._typing import Array
 from ..errors import (
     ConvergenceWarning,
     InvalidTypeError,
@@ -18,10 +19,11 @@ from ..errors import (
 )
 from ..factors import Factors
 from ..problem import Problem, Truth
-from ..result import Result, Status
+from ..result import UNDETERMINED, Result, Status
 from ..solvers._protocol import Solver
 from ..stopping import MaxIter, Stationary, Stop, Verdict
 from ..trace import Trace, View
+from ._undetermined import in_words, open_lines
 
 # Growth of the objective over its largest natural value that counts as divergence.
 BLOW_UP = 1e6
@@ -47,6 +49,7 @@ class Loop:
     callback: Callable[[View], Any] | None
     every: int
     oracle: tuple[str, ...]
+    spare: bool
     checkpoint: Any
     checkpoint_every: float
     interrupted: Callable[[], bool] = field(default=lambda: False)
@@ -190,10 +193,16 @@ class Loop:
         with np.errstate(all="ignore"):
             self.solver.conclude(self.problem, self.state)
             parts = self.solver.parts(self.state)
+        reason = self.verdict.reason
+        lines = self._open_lines(factors)
+        if lines is not None:
+            parts = {**parts, **lines}
+            if words := in_words(lines):
+                reason += f"; but the data leave {words} open"
         return Result(
             factors=factors,
             status=status,
-            reason=self.verdict.reason,
+            reason=reason,
             n_iter=int(self.state.iteration),
             trace=self.trace,
             solver=self.solver,
@@ -203,9 +212,30 @@ class Loop:
             state=self.state,
         )
 
+    @property
+    def _regular(self) -> bool:
+        """Whether a weight makes the answer one, whatever the data."""
+        return self.problem.nuclear > 0 or getattr(self.solver, "ridge", 0.0) > 0
+
+    def _open_lines(self, X: Factors) -> dict[str, Array] | None:
+        """Rows and columns that a run with success has found but the data do not determine."""
+        if not self.verdict.status.converged or self._regular or self.solver.info.one_shot:
+            return None
+        return open_lines(self.problem, X, tol=self.tol, spare=self.spare)
+
     def _warn_if_undetermined(self, result: Result) -> None:
-        """A matrix far larger than its measurements say: the data do not determine it."""
+        """Rows and columns left open, or a matrix far larger than its measurements say."""
         if not result.converged or self.problem.nuclear > 0:
+            return
+        lines = {name: result.parts[name] for name in UNDETERMINED if name in result.parts}
+        if lines and (words := in_words(lines)):
+            warnings.warn(
+                f"the data leave {words} of the matrix open: at rank {result.factors.rank} other "
+                f"values fit as well. Observe more there, lower the rank, set a nuclear-norm "
+                f"weight, or leave those out (result.parts has all)",
+                UnderdeterminedWarning,
+                stacklevel=4,
+            )
             return
         with np.errstate(all="ignore"):
             ratio = result.factors.norm() / seen_norm(self.problem)

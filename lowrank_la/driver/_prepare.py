@@ -78,13 +78,8 @@ def prepare(
         init_scale=init_scale,
         rng=0 if rng is None else rng,
     )
-    few = underdetermined(
-        problem,
-        begin.rank,
-        solver,
-        wanted if wanted is None or isinstance(wanted, str) else begin,
-        init_scale=init_scale,
-    )
+    named = wanted if wanted is None or isinstance(wanted, str) else begin
+    few = underdetermined(problem, begin.rank, solver, named, init_scale=init_scale)
     if few is not None:
         warnings.warn(few, UnderdeterminedWarning, stacklevel=3)
     if callback is not None and not callable(callback):
@@ -104,6 +99,7 @@ def prepare(
         callback=callback,
         every=_check.count(every, "every", low=1),
         oracle=tuple(oracle),
+        spare=_spare_columns(problem, solver, named, init_scale),
         checkpoint=checkpoint,
         checkpoint_every=_check.number(checkpoint_every, "checkpoint_every", low=0.0),
     )
@@ -150,9 +146,10 @@ def underdetermined(
 ) -> str | None:
     """What to warn of if the measurements are too few, or blind to a part of the matrix.
 
-    Small starts are exempt: by their name, by an `init_scale`, or by their size.
+    Searches with more columns than the matrix has rank are exempt: solvers meant for them, and
+    runs from a start that was asked to be small, by its name, by an `init_scale`, or by its size.
     """
-    if solver.info.one_shot or solver.info.fewer_measurements:
+    if solver.info.one_shot:
         return None
     if problem.nuclear > 0 or getattr(solver, "ridge", 0.0) > 0:
         return None
@@ -164,15 +161,22 @@ def underdetermined(
         )
     unknowns = problem.degrees_of_freedom(rank)
     seen = problem.informative
-    if seen >= unknowns or solver.info.start == "small_random":
-        return None
-    # From near zero, more columns than the true rank are meant to have more unknowns than data.
-    if init_scale is not None or (isinstance(start, str) and start == "small_random"):
-        return None
-    if isinstance(start, Factors) and start.norm() <= SMALL * seen_norm(problem):
+    if seen >= unknowns or _spare_columns(problem, solver, start, init_scale):
         return None
     return (
         f"{seen} measurements for the {unknowns} degrees of freedom of a "
         f"{problem.shape[0]} x {problem.shape[1]} matrix of rank {rank}: many matrices fit; "
         f"lower the rank, add data, or set a nuclear-norm weight"
     )
+
+
+def _spare_columns(
+    problem: Problem, solver: Solver, start: str | Factors | None, init_scale: float | None
+) -> bool:
+    """Whether a run is meant to have more columns than the matrix has rank."""
+    if solver.info.fewer_measurements or init_scale is not None:
+        return True
+    if isinstance(start, Factors):
+        return start.norm() <= SMALL * seen_norm(problem)
+    # Solvers that always begin there do so for another reason.
+    return start == "small_random" != solver.info.start

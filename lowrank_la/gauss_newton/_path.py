@@ -20,8 +20,7 @@ from .._random import stream
 from .._typing import Array
 from ..errors import InvalidInputError
 from ..factors import Factors
-from ..operators import HasGaussNewton, HasPositions, MeasurementOperator
-from ..operators._protocol import offers
+from ..operators import HasPositions, MeasurementOperator
 from ..operators.combine import Subset
 from ..operators.entries import EntrySampling
 from ..problem import Problem
@@ -165,8 +164,6 @@ class PathState(PointState):
         of held-out data), and from which try.
     stationary : array
         Relative residuals of the tries that ended at a stationary point.
-    open_rows, open_columns : array of int
-        Rows and columns that their own measurements do not determine, once all are fitted.
     outcomes : str
         What each try gave.
     verdict : str
@@ -194,8 +191,6 @@ class PathState(PointState):
     best_score: float
     best_rung: int
     stationary: Array
-    open_rows: Array
-    open_columns: Array
     outcomes: str
     verdict: str
     inner: int
@@ -296,8 +291,6 @@ class Ladder:
             best_score=float("inf"),
             best_rung=-1,
             stationary=np.zeros(0),
-            open_rows=np.zeros(0, np.int64),
-            open_columns=np.zeros(0, np.int64),
             outcomes="",
             verdict="",
             inner=0,
@@ -361,13 +354,6 @@ class Ladder:
         state.verdict = (
             f"{self._name(state)} fits the data to rounding, relative residual {miss:.0e}"
         )
-        loose = [undetermined(problem, state.X, side) for side in ("left", "right")]
-        state.open_rows, state.open_columns = loose
-        if any(k.size for k in loose):
-            state.verdict += (
-                f"; but {loose[0].size} rows and {loose[1].size} columns are not determined by "
-                f"their entries"
-            )
         return True
 
     def _name(self, state: PathState) -> str:
@@ -579,25 +565,6 @@ def leading_columns(X: Factors, rank: int) -> Factors:
     """The first columns of balanced factors, which come by falling singular value."""
     left = np.ascontiguousarray(X.left[:, :rank])
     return Factors(left, left if X.symmetric else np.ascontiguousarray(X.right[:, :rank]))
-
-
-def undetermined(problem: Problem, X: Factors, side: str) -> Array:
-    """Rows ("left") or columns of X that are free to move, given the other factor.
-
-    Those whose entries meet fewer independent directions of the other factor than its rank. None
-    for operators without blocks of the normal matrix.
-    """
-    operator: Any = problem.operator
-    none = np.zeros(0, np.int64)
-    if not offers(operator, HasGaussNewton) or (problem.symmetric and side == "right"):
-        return none
-    basis = np.linalg.qr(X.right if side == "left" else X.left)[0]
-    blocks = operator.normal_blocks(basis, side=side)
-    if problem.symmetric:
-        blocks = blocks + operator.normal_blocks(basis, side="right")
-    values = np.linalg.eigvalsh(blocks)
-    floor = 64.0 * X.rank * np.finfo(values.dtype).eps
-    return np.flatnonzero(values[:, 0] <= floor * np.maximum(values[:, -1], floor))
 
 
 def relative_move(X: Factors, Y: Factors) -> float:

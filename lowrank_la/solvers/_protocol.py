@@ -38,7 +38,8 @@ class SolverInfo:
     one_shot : bool
         Whether a single call does all, without iterations.
     fewer_measurements : bool
-        Whether it is meant for fewer measurements than degrees of freedom.
+        Whether it is meant for fewer measurements than degrees of freedom, as of more columns
+        than the matrix has rank.
     max_iter : int
         Iterations after which a run ends that was given no budget.
     start : str

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from .. import _check
-from ..errors import InvalidTypeError, UnderdeterminedWarning
+from ..errors import InvalidTypeError
 from ..factors import Factors
 from ..gauss_newton import Ladder, PathState, leading_columns, parse
 from ..losses import Squared
@@ -80,14 +79,13 @@ class RankPath(Solver):
 
     Guarantee
     ---------
-    None; success shows, however: more measurements than unknowns are fitted to rounding by
-    the solution alone, but for accidents, which do happen close to the limit (a row and a column
-    of r + 1 entries each that meet). Rows and columns that their own entries leave open are
-    counted and warned of. Under noise a matrix is accepted that predicts held-out measurements
-    (a twentieth) after a few steps without them, if two tries end with the same residual; with
-    less than twice as many measurements as unknowns, if they end at the same matrix, up to what
-    the held-out measurements say about its error; with less than 1.45 times as many,
-    only if the best of all tries, repeated without those measurements, predicts them.
+    None; success shows, however: more measurements than unknowns are fitted to rounding by the
+    solution alone, but for accidents, which do happen close to the limit (a row and a column of
+    r + 1 entries each that meet). Under noise a matrix is accepted that predicts held-out
+    measurements (a twentieth) after a few steps without them, if two tries end with the same
+    residual; with less than twice as many measurements as unknowns, if they end at the same
+    matrix, up to what the held-out measurements say about its error; with less than 1.45 times
+    as many, only if the best of all tries, repeated without those measurements, predicts them.
     Otherwise the run ends as STALLED, with the best of all tries.
 
     Cost
@@ -125,24 +123,13 @@ class RankPath(Solver):
 
     def init(self, problem: Problem, start: Factors) -> PathState:
         """At the start, or at the first column of the first try."""
-        state = self._path(start.rank).begin(problem, start)
-        _warn_of_open(state)
-        return state
+        return self._path(start.rank).begin(problem, start)
 
     def advance(self, problem: Problem, state: PathState, k: int) -> None:
-        """Take k Gauss-Newton steps.
-
-        Warns
-        -----
-        UnderdeterminedWarning
-            If all data are fitted, but rows or columns have too few of them.
-        """
+        """Take k Gauss-Newton steps."""
         path = self._path(state.best_left.shape[1])
-        known = state.phase == "found"
         for _ in range(k):
             path.advance(problem, state)
-        if not known:
-            _warn_of_open(state)
 
     def factors(self, state: PathState) -> Factors:
         """The present factors, of fewer columns on the way up, never of more than the rank."""
@@ -188,23 +175,5 @@ class RankPath(Solver):
             "phase": state.phase,
             "outcomes": state.outcomes,
             "verdict": state.verdict,
-            "undetermined_rows": state.open_rows,
-            "undetermined_columns": state.open_columns,
             "inner_iterations": state.inner,
         }
-
-
-def _warn_of_open(state: PathState) -> None:
-    rows, columns = state.open_rows, state.open_columns
-    if rows.size or columns.size:
-        named = "; ".join(
-            f"{what} {', '.join(map(str, k[:5]))}{', ...' if k.size > 5 else ''}"
-            for what, k in (("rows", rows), ("columns", columns))
-            if k.size
-        )
-        warnings.warn(
-            f"the matrix fits the data, but its entries do not determine all of it: too few in "
-            f"{named}. Observe more there, lower the rank, or leave those out",
-            UnderdeterminedWarning,
-            stacklevel=2,
-        )

@@ -23,6 +23,7 @@ __all__ = ["ScaledGDLambda"]
         name="scaledgd_lambda",
         summary="scaled gradient descent with fixed damping, for more columns than the rank",
         start="small_random",
+        fewer_measurements=True,
         references=(
             "Xu, Shen, Chi, Ma (2023), The power of preconditioning in overparameterized "
             "low-rank matrix sensing, ICML, arXiv:2302.01186",
