@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, Self
 
 from ._typing import Array
 from .factors import Factors
@@ -31,6 +32,20 @@ class PointState:
     value: float
     left_gradient: Array
     right_gradient: Array | None
+
+    @classmethod
+    def begin(cls, X: Factors, at: Evaluation, **rest: Any) -> Self:
+        """The state of iteration 0 at a point, and what was evaluated there."""
+        single = X.symmetric
+        return cls(
+            left=X.left,
+            right=None if single else X.right,
+            iteration=0,
+            value=at.value,
+            left_gradient=at.left,
+            right_gradient=None if single else at.right,
+            **rest,
+        )
 
     @property
     def X(self) -> Factors:

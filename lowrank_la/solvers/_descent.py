@@ -84,14 +84,9 @@ class Descent(Solver):
     def init(self, problem: Problem, start: Factors) -> DescentState:
         """Objective and gradient at the start, and the natural length of a step."""
         at = problem.evaluate(start, residual=keeps_residual(self.rule, problem))
-        single = start.symmetric
-        return DescentState(
-            left=start.left,
-            right=None if single else start.right,
-            iteration=0,
-            value=at.value,
-            left_gradient=at.left,
-            right_gradient=None if single else at.right,
+        return DescentState.begin(
+            start,
+            at,
             residual=at.residual,
             unit=self.unit(problem),
             damping=self.initial_damping(problem, start),

@@ -114,14 +114,9 @@ class SubgradientDescent(Descent):
             )
         by_loss = isinstance(rule, LossProportional)
         at = problem.evaluate(start, residual=rule.needs_residual or by_loss)
-        single = start.symmetric
-        return SubgradientState(
-            left=start.left,
-            right=None if single else start.right,
-            iteration=0,
-            value=at.value,
-            left_gradient=at.left,
-            right_gradient=None if single else at.right,
+        return SubgradientState.begin(
+            start,
+            at,
             residual=at.residual if rule.needs_residual else None,
             unit=self.unit(problem),
             damping=self.initial_damping(problem, start),

@@ -126,16 +126,7 @@ class GaussNewton(Solver):
     def init(self, problem: Problem, start: Factors) -> GaussNewtonState:
         """Objective and gradient at the start."""
         at = evaluate(problem, start, self.ridge)
-        single = start.symmetric
-        return GaussNewtonState(
-            left=start.left,
-            right=None if single else start.right,
-            iteration=0,
-            value=at.value,
-            left_gradient=at.left,
-            right_gradient=None if single else at.right,
-            forcing=self.inner_tol,
-        )
+        return GaussNewtonState.begin(start, at, forcing=self.inner_tol)
 
     def advance(self, problem: Problem, state: GaussNewtonState, k: int) -> None:
         """Take k steps."""

@@ -16,7 +16,7 @@ from ..factors import Factors
 from ..losses import Absolute
 from ..problem import Evaluation, Problem
 from ._descent import divide, gram_metric
-from ._outliers import NOISE
+from ._outliers import NOISE, refuses
 from ._protocol import Solver, SolverInfo
 from ._registry import register
 
@@ -76,15 +76,6 @@ class ThresholdedState:
     doubtful: bool = False
 
 
-def _refuses(problem: Problem) -> str | None:
-    if problem.nuclear:
-        return "has no nuclear-norm weight; set nuclear=0"
-    if grid_of(problem.operator) is None:
-        operator = type(problem.operator).__name__
-        return f"needs an operator that observes single entries, which {operator} does not"
-    return None
-
-
 @register(
     SolverInfo(
         name="thresholded_scaledgd",
@@ -98,7 +89,7 @@ def _refuses(problem: Problem) -> str | None:
             "Tong, Ma, Chi (2021), Accelerating ill-conditioned low-rank matrix estimation via "
             "scaled gradient descent, JMLR 22(150), arXiv:2005.08898",
         ),
-        refuses=_refuses,
+        refuses=refuses,
     )
 )
 @dataclass(frozen=True, kw_only=True)
@@ -301,5 +292,5 @@ class ThresholdedScaledGD(Solver):
 def _grid(problem: Problem) -> Grid:
     grid = grid_of(problem.operator)
     if grid is None:
-        raise IncompatibleError(_refuses(problem))
+        raise IncompatibleError(refuses(problem))
     return grid
