@@ -18,7 +18,7 @@ from lowrank_la.errors import (
 )
 from lowrank_la.initial import medians, near
 from lowrank_la.kernels import _chunks
-from lowrank_la.solvers import _outliers
+from lowrank_la.solvers import _determined, _outliers
 
 pytestmark = pytest.mark.filterwarnings("ignore::lowrank_la.errors.ConvergenceWarning")
 
@@ -100,13 +100,13 @@ def test_a_row_that_hangs_on_one_entry_is_seen():
         ll.operators.FullObservation((20, 16)), np.ones(320), loss=ll.losses.Absolute()
     )
     kept = np.ones((20, 16), bool)
-    assert _outliers.determined(problem, U, V, kept.ravel())
+    assert _determined.determined(problem, U, V, kept.ravel())
     kept[3, 9:] = False
-    assert not _outliers.determined(problem, U, V, kept.ravel())
+    assert not _determined.determined(problem, U, V, kept.ravel())
     kept[3, 9] = True
-    assert _outliers.determined(problem, U, V, kept.ravel())
+    assert _determined.determined(problem, U, V, kept.ravel())
     kept[3, 8:] = False
-    assert not _outliers.determined(problem, U, V, kept.ravel())
+    assert not _determined.determined(problem, U, V, kept.ravel())
 
 
 def test_small_matrices_are_right_where_converged():

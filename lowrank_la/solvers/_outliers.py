@@ -51,10 +51,8 @@ TAILS, STEEP = 0.01, 1.5
 # With a larger share of outliers than this, a wrong matrix may look like noise that is larger
 # than that; the threshold then falls once more, more slowly, down to this decay.
 CROWDED, QUIET, ONCE_MORE = 0.2, 0.03, 0.9
-# A measurement that has this share in its own fit stands alone; rows that go at once; and a
-# ratio of pivots that is zero. Only where rows or columns keep fewer than so many times
-# what they need is this looked at, and only once the gradient is small.
-ALONE, BATCH, FLAT = 0.999, 64, 3e-3
+# Only where rows or columns keep fewer than so many times what they need is it looked at that no
+# measurement stands alone, and only once the gradient is small.
 SCARCE, NEAR = 5.0, 1e-3
 # A gradient smaller than the residual by this factor means that the residual is to stay.
 STAYS = 30.0
@@ -381,62 +379,6 @@ def doubt(problem: Problem, s: Array, found: Cut, calm: int) -> str:
     if found.border > BORDER:
         return "residuals go on beyond the threshold as below it, which noise would not"
     return ""
-
-
-def determined(problem: Problem, U: Array, V: Array, kept: Array) -> bool:
-    """Whether every row and column is still determined if one of its kept measurements goes.
-
-    If not, that measurement is fitted whatever it is, and its residual says nothing: as of a
-    row whose kept entries all lie in columns that are multiples of each other, but for one.
-
-    Parameters
-    ----------
-    problem : Problem
-        The problem.
-    U, V : array
-        Orthonormal bases of columns and rows of the matrix.
-    kept : array of bool, shape (m,)
-        Which measurements are kept.
-    """
-    grid = grid_of(problem.operator)
-    if grid is None:
-        raise IncompatibleError(refuses(problem))
-    n1, n2 = problem.shape
-    rows, columns = (
-        divmod(np.arange(kept.size), n2) if grid.rows is None else (grid.rows, grid.columns)
-    )
-    assert columns is not None
-    i, j = rows[kept], columns[kept]
-    return _leverage(i, j, n1, V) < ALONE and _leverage(j, i, n2, U) < ALONE
-
-
-def _leverage(i: Array, j: Array, n: int, basis: Array) -> float:
-    """The largest share that a measurement has in its own fit, of row i to basis[j]."""
-    order = np.argsort(i, kind="stable")
-    i, j = i[order], j[order]
-    starts = np.searchsorted(i, np.arange(n + 1))
-    worst = 0.0
-    for lo in range(0, n, BATCH):
-        hi = min(lo + BATCH, n)
-        part = slice(starts[lo], starts[hi])
-        lines, v = i[part] - lo, basis[j[part]]
-        # One row after another: filled up with zeros to the longest.
-        counts = np.diff(starts[lo : hi + 1])
-        block = np.zeros((hi - lo, int(counts.max(initial=1)), basis.shape[1]), basis.dtype)
-        block[lines, np.arange(lines.size) - (starts[lo:hi] - starts[lo])[lines]] = v
-        gram = block.conj().swapaxes(1, 2) @ block
-        # Rows without any measurement are for others to judge.
-        gram[counts == 0] = np.eye(basis.shape[1])
-        try:
-            root = np.linalg.cholesky(gram)
-        except np.linalg.LinAlgError:
-            return 1.0
-        sizes = np.abs(np.diagonal(root, axis1=1, axis2=2))
-        if not np.all(sizes.min(axis=1) > FLAT * sizes.max(axis=1)):
-            return 1.0
-        turned = block @ np.linalg.inv(root).conj().swapaxes(1, 2)
-        worst = max(worst, float(np.max(np.sum(np.abs(turned) ** 2, axis=2), initial=0.0)))
-    return worst
 
 
 def relative_gradient(problem: Problem, s: Array, found: Cut) -> float:

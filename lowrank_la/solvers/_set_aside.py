@@ -12,7 +12,9 @@ from .._grid import median_modulus
 from .._typing import Array
 from ..errors import SolverBreakdownError
 from ..factors import Factors
+from ..operators.full import FullObservation
 from ..problem import Evaluation, Problem
+from ._determined import determined, spanned
 from ._outliers import (
     FIRST,
     MOST,
@@ -22,7 +24,6 @@ from ._outliers import (
     Cut,
     Schedule,
     cut,
-    determined,
     doubt,
     relative_gradient,
     set_aside,
@@ -181,6 +182,7 @@ class SetAside(Solver):
             doubt=doubt(problem, values, found, 0),
             schedule=repr(self),
         )
+        self._look_closely(problem, state)
         return state
 
     def advance(self, problem: Problem, state: SetAsideState, k: int) -> None:
@@ -207,16 +209,23 @@ class SetAside(Solver):
             self._look_closely(problem, state)
 
     def _look_closely(self, problem: Problem, state: SetAsideState) -> None:
-        """Whether each measurement that is kept could be left out, where few are."""
-        few = not state.doubt and state.least < SCARCE
-        close = few and relative_gradient(problem, state.values, state.cut) < NEAR
-        if close and (not state.close or state.iteration % EVERY == 0):
-            residual = problem.data - problem.operator.forward(self.factors(state))
-            kept = np.abs(residual) <= state.threshold
-            state.alone = not determined(problem, state.left, state.right, kept)
+        """Whether what is kept determines every row and column, once the gradient is small."""
+        close = not state.doubt and relative_gradient(problem, state.values, state.cut) < NEAR
+        scarce = state.least < SCARCE
+        # Once where many measurements are kept; where few are, or what was found is bad, again.
+        due = not state.close or (state.iteration % EVERY == 0 and (scarce or state.alone))
+        if close and due:
+            state.alone = not self._determined(problem, state, scarce)
         state.close = close
         if close and state.alone:
-            state.doubt = "a row or a column hangs on a single entry"
+            state.doubt = "a row or a column hangs on a single entry, or on none"
+
+    def _determined(self, problem: Problem, state: SetAsideState, scarce: bool) -> bool:
+        if isinstance(problem.operator, FullObservation) and not scarce:
+            return state.share == 0.0 or spanned(problem, *state.svd, state.threshold)
+        residual = problem.data - problem.operator.forward(self.factors(state))
+        kept = np.abs(residual) <= state.threshold
+        return determined(problem, state.left, state.right, kept)
 
     def stationarity(self, problem: Problem, state: SetAsideState) -> float | None:
         """The relative gradient; infinite where the data do not confirm the matrix, see `parts`."""

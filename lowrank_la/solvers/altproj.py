@@ -94,9 +94,10 @@ class AltProj(SetAside):
     Cost
     ----
     O(m r + (n1 + n2) r^2) per iteration in one pass over the data; nothing as large as the
-    matrix is stored besides the data if all entries are observed. O(m r^2) more in iterations
-    with a small gradient where a row or column keeps fewer than ten measurements for each
-    unknown: then it is looked at whether each could be left out.
+    matrix is stored besides the data if all entries are observed. O(m r^2) more once the
+    gradient is small, where it is looked at whether what is kept determines each row and column;
+    in later iterations too where one keeps fewer than ten measurements for each unknown: then
+    each measurement has to be one that could be left out.
 
     References
     ----------

@@ -17,7 +17,7 @@ from ..gauss_newton import _direct, direction
 from ..losses import Absolute, Huber, Squared
 from ..operators import Weighted
 from ..problem import Evaluation, Problem, relative_gradient
-from ._outliers import determined
+from ._determined import determined
 from ._protocol import Solver, SolverInfo
 from ._registry import register
 

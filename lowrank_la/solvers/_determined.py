@@ -1,0 +1,128 @@
+"""Whether the measurements that are kept determine every row and every column."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from .._grid import grid_of
+from .._typing import Array
+from ..errors import IncompatibleError
+from ..problem import Problem
+
+# A measurement that has this share in its own fit stands alone; rows that go at once; and a
+# ratio of pivots that is zero.
+ALONE, BATCH, FLAT = 0.999, 64, 3e-3
+# An eigenvalue that is zero in single precision, and entries that are worked through at once.
+SINGULAR, BLOCK = 1e-5, 1 << 17
+
+
+def determined(problem: Problem, U: Array, V: Array, kept: Array) -> bool:
+    """Whether every row and column is still determined if one of its kept measurements goes.
+
+    If not, that measurement is fitted whatever it is, and its residual says nothing: as of a
+    row whose kept entries all lie in columns that are multiples of each other, but for one.
+
+    Parameters
+    ----------
+    problem : Problem
+        The problem.
+    U, V : array
+        Orthonormal bases of columns and rows of the matrix.
+    kept : array of bool, shape (m,)
+        Which measurements are kept.
+    """
+    grid = grid_of(problem.operator)
+    if grid is None:
+        raise IncompatibleError("only measurements that are single entries can be told apart")
+    n1, n2 = problem.shape
+    rows, columns = (
+        divmod(np.arange(kept.size), n2) if grid.rows is None else (grid.rows, grid.columns)
+    )
+    assert columns is not None
+    i, j = rows[kept], columns[kept]
+    return _leverage(i, j, n1, V) < ALONE and _leverage(j, i, n2, U) < ALONE
+
+
+def _leverage(i: Array, j: Array, n: int, basis: Array) -> float:
+    """The largest share that a measurement has in its own fit, of row i to basis[j]."""
+    order = np.argsort(i, kind="stable")
+    i, j = i[order], j[order]
+    starts = np.searchsorted(i, np.arange(n + 1))
+    worst = 0.0
+    for lo in range(0, n, BATCH):
+        hi = min(lo + BATCH, n)
+        part = slice(starts[lo], starts[hi])
+        lines, v = i[part] - lo, basis[j[part]]
+        # One row after another: filled up with zeros to the longest.
+        counts = np.diff(starts[lo : hi + 1])
+        block = np.zeros((hi - lo, int(counts.max(initial=1)), basis.shape[1]), basis.dtype)
+        block[lines, np.arange(lines.size) - (starts[lo:hi] - starts[lo])[lines]] = v
+        gram = block.conj().swapaxes(1, 2) @ block
+        # Rows without any measurement are for others to judge.
+        gram[counts == 0] = np.eye(basis.shape[1])
+        try:
+            root = np.linalg.cholesky(gram)
+        except np.linalg.LinAlgError:
+            return 1.0
+        sizes = np.abs(np.diagonal(root, axis1=1, axis2=2))
+        if not np.all(sizes.min(axis=1) > FLAT * sizes.max(axis=1)):
+            return 1.0
+        turned = block @ np.linalg.inv(root).conj().swapaxes(1, 2)
+        worst = max(worst, float(np.max(np.sum(np.abs(turned) ** 2, axis=2), initial=0.0)))
+    return worst
+
+
+def spanned(problem: Problem, U: Array, s: Array, V: Array, threshold: float) -> bool:
+    """Whether what is kept of each row and column of all entries meets every direction.
+
+    Less than `determined`, for rows and columns that keep many measurements, at the cost of a few
+    passes over the matrix: a row whose kept entries all lie in columns in which the matrix has
+    rank r - 1, or none.
+
+    Parameters
+    ----------
+    problem : Problem
+        A problem with all entries observed.
+    U, s, V : array
+        Singular value decomposition of the matrix.
+    threshold : float
+        Above it a measurement is set aside.
+    """
+    n1 = problem.shape[0]
+    pairs = np.triu_indices(s.size)
+    rows, columns = (_products(basis, pairs) for basis in (V, U))
+    of_rows, of_columns = np.empty((n1, len(pairs[0])), rows.dtype), np.zeros_like(rows)
+    for lo, hi, residual in _residuals(problem, U * s, V):
+        kept = (np.abs(residual) <= threshold).astype(np.float32)
+        of_rows[lo:hi] = kept @ rows
+        of_columns += kept.T @ columns[lo:hi]
+    return all(_regular(sums, s.size, pairs) for sums in (of_rows, of_columns))
+
+
+def _products(basis: Array, pairs: tuple[Array, Array]) -> Array:
+    """Upper triangles of ``b b^H`` for all rows b, in single precision."""
+    kind = np.complex64 if basis.dtype.kind == "c" else np.float32
+    return (basis[:, pairs[0]] * basis[:, pairs[1]].conj()).astype(kind)
+
+
+def _residuals(problem: Problem, left: Array, right: Array) -> Iterator[tuple[int, int, Array]]:
+    """The residual by pieces of rows that fit into cache."""
+    n1, n2 = problem.shape
+    data, rest = problem.data.reshape(n1, n2), right.conj().T
+    height = max(1, BLOCK // n2)
+    for lo in range(0, n1, height):
+        hi = min(lo + height, n1)
+        yield lo, hi, data[lo:hi] - left[lo:hi] @ rest
+
+
+def _regular(sums: Array, rank: int, pairs: tuple[Array, Array]) -> bool:
+    """Whether no eigenvalue is as small as `SINGULAR`; with all measurements they are one."""
+    blocks = np.zeros((len(sums), rank, rank), sums.dtype)
+    blocks[:, pairs[1], pairs[0]] = sums.conj()
+    blocks -= sums.real.dtype.type(SINGULAR) * np.eye(rank, dtype=sums.real.dtype)
+    try:
+        return bool(np.isfinite(np.linalg.cholesky(blocks)).all())
+    except np.linalg.LinAlgError:
+        return False
