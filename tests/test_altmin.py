@@ -149,3 +149,73 @@ def test_bases(kind):
 def test_relaxations_that_do_not_converge_are_refused(value):
     with pytest.raises(InvalidInputError, match=r"relaxation must .*\(0, 2\)"):
         AltMin(relaxation=value)
+
+
+@pytest.mark.parametrize("cond", [1.0, 10.0])
+def test_matrices_that_serve_again_cost_no_sweeps(cond):
+    case = ll.problems.completion(
+        (300, 250), 5, oversampling=4, cond=cond, spectrum="geometric", rng=0
+    )
+    runs = {
+        reuse: ll.solve(case, "altmin", reuse=reuse, max_iter=60, observe=drift)
+        for reuse in (0.0, 0.1)
+    }
+    counts = {k: run.trace.first("rel_error", 1e-10) for k, run in runs.items()}
+    assert abs(counts[0.1] - counts[0.0]) <= 1, counts
+    assert not runs[0.0].trace["drift"].any()
+    used = runs[0.1].trace["drift"]
+    assert np.count_nonzero(used) > len(used) // 3
+    assert used.max() <= 0.1
+
+
+def drift(view):
+    return view.state.drift
+
+
+def test_a_given_relaxation_solves_exactly_unless_told_otherwise():
+    case = instance()
+    for options, wanted in (({}, False), ({"reuse": 0.5}, True)):
+        trace = ll.solve(
+            case, "altmin", relaxation=1.1, max_iter=40, observe=drift, **options
+        ).trace
+        assert trace["drift"].any() == wanted
+
+
+@pytest.mark.parametrize("options", [{}, {"ridge": 0.2}, {"reuse": 0.0}, {"relaxation": 1.2}])
+def test_what_is_known_at_the_factors(options):
+    """The objective and the right gradient are those of the factors, the left one nearly."""
+    case = instance(oversampling=4)
+    problem = case.problem
+    solver = AltMin(**options)
+    state = solver.init(problem, ll.initial.spectral(problem, 4))
+    for k in range(14):
+        at = solver.evaluation(problem, state)
+        fresh = solver.init(problem, solver.factors(state))
+        size = np.linalg.norm(fresh.right_gradient) + np.linalg.norm(fresh.left_gradient)
+        rounding = 1e-14 * np.linalg.norm(problem.data)
+        assert at.value == pytest.approx(fresh.value, rel=1e-9)
+        assert np.linalg.norm(at.right - fresh.right_gradient) <= 1e-8 * size + rounding
+        loose = 0.1 if state.drift > 0 else 1e-8
+        assert np.linalg.norm(at.left - fresh.left_gradient) <= loose * size + rounding, k
+        solver.advance(problem, state, 1)
+
+
+def test_a_sweep_that_would_raise_the_objective_is_done_again():
+    """Matrices of another problem's entries are of no use: the objective falls nonetheless."""
+    case = instance(oversampling=3)
+    solver = AltMin(reuse=0.5)
+    state = solver.init(case.problem, ll.initial.spectral(case.problem, 4))
+    while state.drift == 0:
+        solver.advance(case.problem, state, 1)
+    # Ten times too small: steps are a hundred times too long.
+    state.kept_left, state.kept_right = (10 * kept for kept in (state.kept_left, state.kept_right))
+    before = state.value
+    solver.advance(case.problem, state, 1)
+    assert state.value <= before
+    assert state.drift == 0
+
+
+@pytest.mark.parametrize("value", [-0.1, "often"])
+def test_a_bad_reuse(value):
+    with pytest.raises((InvalidInputError, ll.errors.InvalidTypeError), match="reuse"):
+        AltMin(reuse=value)

@@ -189,7 +189,7 @@ def test_what_needs_the_truth_says_so(sensing, name):
 def test_costly_quantities_are_computed_only_when_asked_for(completion):
     operator = ll.operators.Counted(completion.problem.operator)
     problem = completion.problem.replace(operator=operator)
-    for view in ll.iterate(problem, "altmin", rank=2, max_iter=3, tol=0, every=3):
+    for view in ll.iterate(problem, "robust_altmin", rank=2, max_iter=3, tol=0, every=3):
         operator.calls.clear()
         _ = view.iteration, view.seconds, view.X, view.objective
         assert not operator.calls

@@ -20,6 +20,7 @@ import numpy.typing as npt
 SERIAL_WORK = 1 << 21
 ENTRIES_PER_CHUNK = 1 << 15
 MAX_CHUNKS = 64
+GROUP = 8
 
 
 @lru_cache(maxsize=1)
@@ -44,11 +45,12 @@ if hasattr(os, "register_at_fork"):
 
 
 def borders(indptr: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """Row borders of chunks with about equal numbers of stored entries."""
+    """Row borders of chunks with about equal numbers of stored entries, multiples of eight."""
     rows, entries = indptr.size - 1, int(indptr[-1])
     pieces = max(1, min(MAX_CHUNKS, rows, entries // ENTRIES_PER_CHUNK))
     targets = np.linspace(0, entries, pieces + 1)[1:-1]
-    inner = np.searchsorted(indptr, targets).astype(np.int64)
+    # Some kernels work on so many rows at a time and keep what they find.
+    inner = np.searchsorted(indptr, targets).astype(np.int64) // GROUP * GROUP
     return np.unique(np.concatenate(([0], inner, [rows])))
 
 

@@ -551,3 +551,80 @@ def placed(
     order[:] = given[np.argsort(keys[given], kind="stable")]
     minors[:] = others[order]
     starts += np.bincount(keys, minlength=starts.size)
+
+
+def row_steps_anew(
+    lo: int,
+    hi: int,
+    size: tuple[int, ...],
+    mine: Array,
+    other: Array,
+    indptr: Array,
+    cols: Array,
+    data: Array,
+    ridge: Array,
+    kept: Array,
+    slope: Array,
+    step: Array,
+) -> tuple[float, float]:
+    rank = step.shape[1]
+    factors, lower = kept.reshape(-1, rank * (rank + 1) // 2, 8), np.tril_indices(rank)
+    for i in range(lo, hi):
+        v = other[cols[indptr[i] : indptr[i + 1]], :rank]
+        gram = v.T @ v + ridge[i] * np.eye(rank, dtype=v.dtype)
+        floor = rank * np.finfo(ridge.dtype).eps * gram.diagonal().max()
+        factors[i // 8, :, i % 8] = _inverted_cholesky(gram, floor)[lower]
+    args = (mine, other, indptr, cols, data, ridge, kept, slope, step)
+    loss = row_steps_again(lo, hi, (), *args)
+    whole = 0.5 * float(np.sum(data[indptr[lo] : indptr[hi]].astype(float) ** 2))
+    return loss, whole
+
+
+def row_steps_again(
+    lo: int,
+    hi: int,
+    lanes: tuple[int, ...],
+    mine: Array,
+    other: Array,
+    indptr: Array,
+    cols: Array,
+    data: Array,
+    ridge: Array,
+    kept: Array,
+    slope: Array,
+    step: Array,
+) -> float:
+    rank = step.shape[1]
+    factors, lower = kept.reshape(-1, rank * (rank + 1) // 2, 8), np.tril_indices(rank)
+    loss = 0.0
+    for i in range(lo, hi):
+        s = slice(indptr[i], indptr[i + 1])
+        v, u = other[cols[s], :rank], mine[i, :rank]
+        e = v @ u - data[s]
+        loss += 0.5 * float(np.sum(e.astype(float) ** 2))
+        slope[i] = e @ v + ridge[i] * u
+        factor = np.zeros((rank, rank))
+        factor[lower] = factors[i // 8, :, i % 8]
+        step[i] = _substituted(factor, -slope[i])
+    return loss
+
+
+def _inverted_cholesky(gram: Array, floor: float) -> Array:
+    """Cholesky's factor with inverse diagonal entries, zero for pivots up to the floor."""
+    out = np.zeros(gram.shape)
+    for a in range(len(gram)):
+        column = gram[a:, a] - out[a:, :a] @ out[a, :a]
+        if column[0] > floor:
+            out[a:, a] = column / np.sqrt(column[0])
+            out[a, a] = column[0] ** -0.5
+    return out
+
+
+def _substituted(factor: Array, rhs: Array) -> Array:
+    sure = factor.diagonal() > 0
+    lower = np.tril(factor, -1) + np.diag(1 / np.where(sure, factor.diagonal(), 1))
+    first = np.linalg.solve(lower, np.where(sure, rhs, 0))
+    out = np.zeros(rhs.size)
+    kept = np.flatnonzero(sure)
+    out[kept] = np.linalg.solve(lower[np.ix_(kept, kept)].T, first[kept])
+    return out

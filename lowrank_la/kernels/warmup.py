@@ -13,6 +13,7 @@ from . import (
     entries,
     quadratic,
     robust,
+    row_steps,
     rows,
     selection,
     sketched,
@@ -116,9 +117,14 @@ def _wide(dtype: Any, indptr: Any, indices: Any, data: Any, out: Any) -> int:
         if kernel is not None:
             other = wide.padded(product)
             kernel(0, 2, *size, other, indptr, indices, data, ridge, product)
+            kept = np.empty(row_steps.kept_size(2, rank), dtype)
+            entries_, outs = (indptr, indices, data, ridge), (kept, product, product.copy())
+            row_steps.row_steps_anew(0, 2, size[0], product, other, *entries_, *outs)
+            lanes = (0,) * (other.shape[1] // wide.BLOCK)
+            row_steps.row_steps_again(0, 2, lanes, other, other, *entries_, *outs)
             blocks = np.empty((2, rank, rank), dtype)
             wide.wide_normal_blocks(0, 2, size[0], other, indptr, indices, blocks)
-            count += 2
+            count += 3
     for width in (8, 16):
         product = np.ones((2, width), dtype)
         lanes = wide.lanes_of(width, dtype)
@@ -130,7 +136,7 @@ def _wide(dtype: Any, indptr: Any, indices: Any, data: Any, out: Any) -> int:
             wide.wide_loss_sums(0, 2, *args)
             wide.wide_tangent_sums(0, 2, lanes, pair, pair, indptr, indices, product)
             wide.wide_line_sums(0, 2, lanes, pair, pair, indptr, indices, data)
-            count += 5
+            count += 6
     return count
 
 

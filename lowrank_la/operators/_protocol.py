@@ -114,6 +114,27 @@ class HasRowSolve(Protocol):
 
 
 @runtime_checkable
+class HasRowSteps(HasRowSolve, Protocol):
+    """Ability: the same from where the rows are, and with normal matrices of an earlier call."""
+
+    def row_steps(
+        self,
+        X: Factors,
+        prepared: Any,
+        ridge: float | Array,
+        *,
+        side: str,
+        kept: Array | None = None,
+    ) -> tuple[float, Array, Array, Array | None]:
+        """Loss at X, slope and step of the factor `side`, and its matrices for later calls.
+
+        The step leads to what `row_solve` gives; with `kept`, which an earlier call returned, it
+        is that of other matrices like these. Nothing is kept (None) where that is not to be had.
+        """
+        ...
+
+
+@runtime_checkable
 class HasInexactRowSolve(Protocol):
     """Ability: least squares for all rows of one factor, iterative and from given rows."""
 
@@ -250,6 +271,7 @@ ABILITIES: dict[str, type] = {
     "loss_gradient": HasLossGradient,
     "residual_gradient": HasResidualGradient,
     "row_solve": HasRowSolve,
+    "row_steps": HasRowSteps,
     "row_solve_inexact": HasInexactRowSolve,
     "normal_product": HasGaussNewton,
     "tangent_rows": HasTangentRows,

@@ -1,13 +1,14 @@
-"""Alternating minimisation with exact row solves and over-relaxation."""
+"""Alternating minimisation: row solves, over-relaxed, with normal matrices that serve again."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
 from .. import _check
+from .._point import PointState
 from .._typing import Array
 from ..errors import InvalidInputError
 from ..factors import Factors
@@ -23,6 +24,9 @@ ADAPTIVE = "adaptive"
 PLAIN_SWEEPS = 2
 # Largest adaptive relaxation; and how it falls where the moves shrink no faster than it allows.
 LARGEST, FALL, MARGIN = 1.9, 0.8, 1.1
+# Drift of orthonormal factors up to which normal matrices serve again.
+REUSE = 0.1
+SIDES = ("left", "right")
 # Moves of so many rounding units of the matrix are not looked at.
 ROUNDING = 1e3
 # Largest ratio of diagonal entries of a Cholesky factor whose inverse is used.
@@ -30,14 +34,42 @@ SPREAD = 1e4
 
 
 @dataclass
-class AltMinState:
-    """The factors, the number of sweeps done, the present relaxation, and the last move."""
+class AltMinState(PointState):
+    """The factors, what is known at them, and what the next sweep begins with.
 
-    left: Array
-    right: Array
-    iteration: int
+    After a sweep that used normal matrices again, `left_gradient` is right to a few per cent.
+
+    Attributes
+    ----------
+    relaxation, move : float
+        The present relaxation, and the last move.
+    correction : array or None
+        From `right` to the least squares solution; None before the first sweep.
+    core : array or None
+        The basis in which the left rows were solved for is ``right core^-H``, then orthonormal;
+        None where both factors are taken as they are.
+    kept_left, kept_right : array or None
+        Factored normal matrices of the rows, where they can be used again.
+    drift : float
+        How far the factors have moved since these were formed.
+    """
+
     relaxation: float = 1.0
     move: float = 0.0
+    correction: Array | None = None
+    core: Array | None = None
+    kept_left: Array | None = None
+    kept_right: Array | None = None
+    drift: float = 0.0
+
+
+class _Half(NamedTuple):
+    """Half the squared residual, its slope in one factor, that factor's step, and its matrices."""
+
+    loss: float
+    slope: Array
+    step: Array
+    kept: Array | None
 
 
 @register(
@@ -73,6 +105,11 @@ class AltMin(Solver):
         How far to go towards each least-squares solution, in (0, 2): 1 is the plain method,
         larger numbers go beyond. "adaptive" follows the ratio of successive moves, and takes
         about the square root of the number of sweeps of the plain method where that is slow.
+    reuse : float, optional
+        The normal matrices of the rows serve again while the factors, in orthonormal bases,
+        have moved by no more than this since they were formed; steps then come from residuals
+        and are a little off the solutions. 0 solves exactly in each sweep. Default: 0.1 with
+        adaptive relaxation, 0 with a given one.
 
     Model
     -----
@@ -86,7 +123,8 @@ class AltMin(Solver):
     ridge the fixed factor is made orthonormal first, which changes no iterate ``L R^H``. Plain
     sweeps are those of block Gauss-Seidel near a solution; with their rate rho, the adaptive
     relaxation aims at ``2 / (1 + sqrt(1 - rho))`` by Young's relation between rho and the ratio
-    of the moves.
+    of the moves. A sweep with matrices of an earlier one that would raise the objective is done
+    again with its own.
 
     Assumptions
     -----------
@@ -101,7 +139,8 @@ class AltMin(Solver):
 
     Cost
     ----
-    O(m r^2 + (n1 + n2) r^3) per iteration.
+    O(m r^2 + (n1 + n2) r^3) per iteration, O(m r + (n1 + n2) r^2) with matrices of an earlier
+    one.
 
     References
     ----------
@@ -111,6 +150,7 @@ class AltMin(Solver):
     ridge: float = 0.0
     ridge_by_count: bool = False
     relaxation: float | str = ADAPTIVE
+    reuse: float | None = None
     state_type: ClassVar[type] = AltMinState
 
     def __post_init__(self) -> None:
@@ -128,9 +168,18 @@ class AltMin(Solver):
                 f"{self.relaxation}; 1 is the plain method"
             )
 
+        if self.reuse is not None:
+            _check.number(self.reuse, "reuse", low=0.0)
+
     def init(self, problem: Problem, start: Factors) -> AltMinState:
         """The start as it is."""
-        return AltMinState(start.left, start.right, 0)
+        at = problem.evaluate(start)
+        value, slopes = at.value, list[Array]()
+        for factor, slope, side in zip((start.left, start.right), at, SIDES, strict=True):
+            weights = self._weights(problem, side)
+            value += _penalty(weights, factor)
+            slopes.append(_shrunk(slope, weights, factor))
+        return AltMinState(start.left, start.right, 0, value, slopes[0], slopes[1])
 
     def advance(self, problem: Problem, state: AltMinState, k: int) -> None:
         """Do k sweeps."""
@@ -138,24 +187,136 @@ class AltMin(Solver):
             self._sweep(problem, state)
 
     def _sweep(self, problem: Problem, state: AltMinState) -> None:
-        plain = self._unregularised(problem)
-        left, right = state.left, state.right
-        if plain:
+        X, correction = state.X, state.correction
+        if correction is None:
+            X, correction = self._begun(problem, X)
+        basis = None if self._unregularised(problem) else X.left
+        move, size = _size(correction, basis), _size(X.right + correction, basis)
+        relaxation = self._next_relaxation(state, move, size)
+        right = _moved(X.right, correction, relaxation)
+        new = self._reusing(problem, state, right, relaxation)
+        if new is None:
+            new = self._afresh(problem, Factors(X.left, right), relaxation)
+        new.relaxation, new.move = relaxation, move
+        new.iteration = state.iteration + 1
+        vars(state).update(vars(new))
+
+    def _begun(self, problem: Problem, start: Factors) -> tuple[Factors, Array]:
+        """The start, and to solutions from zero: these leave out what is not determined."""
+        left, right = start.left, start.right
+        if self._unregularised(problem):
             # In another basis of the columns of `left` the pair is still the same matrix.
             left, core = _orthonormal(left)
             right = right @ core.conj().T
-        target = self._solve(problem, left, "right")
-        move = _size(target - right, None if plain else left)
-        size = _size(target, None if plain else left)
-        relaxation = self._next_relaxation(state, move, size)
-        right = _towards(target, right, relaxation)
-        if plain:
+        solution = self._half(problem, Factors(left, np.zeros_like(right)), "right").step
+        return Factors(left, right), solution - right
+
+    def _afresh(self, problem: Problem, X: Factors, relaxation: float) -> AltMinState:
+        """The second half of a sweep, and what the next one begins with."""
+        left, right, core = X.left, X.right, None
+        if self._unregularised(problem):
             right, core = _orthonormal(right)
             left = left @ core.conj().T
-        left = _towards(self._solve(problem, right, "left"), left, relaxation)
-        state.left, state.right = left, right
-        state.relaxation, state.move = relaxation, move
-        state.iteration += 1
+        rows = self._half(problem, Factors(left, right), "left")
+        left, slope = _moved(left, rows.step, relaxation), _scaled(rows.slope, 1.0 - relaxation)
+        if core is not None:
+            left, core = _orthonormal(left)
+            right, slope = right @ core.conj().T, slope @ core.conj().T
+        columns = self._half(problem, Factors(left, right), "right")
+        return self._state(problem, Factors(left, right), slope, columns, rows.kept, core, 0.0)
+
+    def _reusing(
+        self, problem: Problem, state: AltMinState, right: Array, relaxation: float
+    ) -> AltMinState | None:
+        """The same with the normal matrices of before, where that will do."""
+        if self._most == 0.0 or state.kept_left is None or state.kept_right is None:
+            return None
+        before = state.X
+        drift = self._distance(problem, before.right, right)
+        # The left factor is going to move as far.
+        if state.drift + 2 * drift > self._most:
+            return None
+        left, basis, core = before.left, right, state.core
+        inverse = None if core is None else np.linalg.inv(core)
+        if core is not None and inverse is not None:
+            left, basis = left @ core, right @ inverse.conj().T
+        rows = self._half(problem, Factors(left, basis), "left", state.kept_left)
+        left, slope = _moved(left, rows.step, relaxation), _scaled(rows.slope, 1.0 - relaxation)
+        if core is not None and inverse is not None:
+            left, slope = left @ inverse, slope @ core.conj().T
+        X = Factors(left, right)
+        drift += state.drift + self._distance(problem, before.left, left)
+        columns = self._half(problem, X, "right", state.kept_right)
+        new = self._state(problem, X, slope, columns, rows.kept, core, drift)
+        return new if drift <= self._most and new.value <= state.value else None
+
+    def _state(
+        self,
+        problem: Problem,
+        X: Factors,
+        left_gradient: Array,
+        columns: _Half,
+        kept_left: Array | None,
+        core: Array | None,
+        drift: float,
+    ) -> AltMinState:
+        return AltMinState(
+            X.left,
+            X.right,
+            0,
+            columns.loss + self._penalty(problem, X),
+            left_gradient,
+            columns.slope,
+            correction=columns.step,
+            core=core,
+            kept_left=kept_left,
+            kept_right=columns.kept,
+            drift=drift,
+        )
+
+    def _penalty(self, problem: Problem, X: Factors) -> float:
+        """Half the weighted squared norms of the rows."""
+        sides = ((X.left, "left"), (X.right, "right"))
+        return sum(_penalty(self._ridge(problem, side), factor) for factor, side in sides)
+
+    @property
+    def _most(self) -> float:
+        """Drift up to which normal matrices serve again."""
+        if self.reuse is None:
+            return REUSE if isinstance(self.relaxation, str) else 0.0
+        return self.reuse
+
+    def _distance(self, problem: Problem, before: Array, after: Array) -> float:
+        """How far a factor has moved, in a basis in which it is orthonormal.
+
+        That is what the normal matrices feel; ridges stand in for what the factor lacks.
+        """
+        change = after - before
+        gram = before.conj().T @ before
+        ridge = np.min(self._ridge(problem, "left")) / problem.operator.isometry
+        gram += ridge * np.eye(len(gram), dtype=gram.dtype)
+        try:
+            ratio = np.trace(np.linalg.solve(gram, change.conj().T @ change)).real
+        except np.linalg.LinAlgError:
+            return float("inf")
+        return float(np.sqrt(ratio)) if ratio >= 0 else float("inf")
+
+    def _half(self, problem: Problem, X: Factors, side: str, kept: Array | None = None) -> _Half:
+        """Loss, slope and step of one factor, the other one fixed."""
+        operator: Any = problem.operator
+        ridge = self._ridge(problem, side)
+        if hasattr(operator, "row_steps"):
+            return _Half(*operator.row_steps(X, problem.prepared, ridge, side=side, kept=kept))
+        mine, fixed = (X.left, X.right) if side == "left" else (X.right, X.left)
+        at = problem.evaluate(X)
+        slope = at.left if side == "left" else at.right
+        slope = _shrunk(slope, self._weights(problem, side), mine)
+        solution = operator.row_solve(problem.prepared, fixed, ridge, side=side)
+        return _Half(problem.misfit(X, at), slope, solution - mine, None)
+
+    def _ridge(self, problem: Problem, side: str) -> float | Array:
+        """Weight of the squared norm of each row of one factor."""
+        return problem.nuclear + self._weights(problem, side)
 
     def _next_relaxation(self, state: AltMinState, move: float, size: float) -> float:
         """The relaxation for which Young's relation promises the fastest fall of the moves."""
@@ -178,14 +339,24 @@ class AltMin(Solver):
     def _unregularised(self, problem: Problem) -> bool:
         return self.ridge == 0.0 and problem.nuclear == 0.0
 
-    def _solve(self, problem: Problem, fixed: Array, side: str) -> Array:
-        operator = problem.operator
-        ridge = problem.nuclear + self._weights(problem, side)
-        return operator.row_solve(problem.prepared, fixed, ridge, side=side)  # type: ignore[attr-defined, no-any-return]
-
     def factors(self, state: AltMinState) -> Factors:
         """The present factors."""
-        return Factors(state.left, state.right)
+        return state.X
+
+    def resumed(self, problem: Problem, start: Factors, previous: AltMinState) -> AltMinState:
+        """The state of before, with the correction for this problem."""
+        state = self.init(problem, start)
+        self.resume(state, previous)
+        if previous.correction is None:
+            return state
+        columns = self._half(problem, start, "right", previous.kept_right)
+        slope = state.left_gradient
+        kept, core, drift = previous.kept_left, previous.core, previous.drift
+        new = self._state(problem, start, slope, columns, kept, core, drift)
+        if new.value == previous.value:
+            new.left_gradient = previous.left_gradient
+        self.resume(new, previous)
+        return new
 
     def resume(self, state: AltMinState, previous: AltMinState) -> None:
         """Carry over the relaxation and the last move."""
@@ -193,20 +364,8 @@ class AltMin(Solver):
         state.relaxation, state.move = previous.relaxation, previous.move
 
     def evaluation(self, problem: Problem, state: AltMinState) -> Evaluation | None:
-        """With a ridge, the objective that has it; without, that of the problem."""
-        if self.ridge == 0.0:
-            return None
-        at = problem.evaluate(self.factors(state))
-        value, gradients = at.value, []
-        for factor, gradient, side in (
-            (state.left, at.left, "left"),
-            (state.right, at.right, "right"),
-        ):
-            weights = np.broadcast_to(self._weights(problem, side), len(factor))
-            rows = np.sum(np.abs(factor) ** 2, axis=1, dtype=float)
-            value += 0.5 * float(np.sum(weights * rows))
-            gradients.append(gradient + weights[:, None].astype(factor.real.dtype) * factor)
-        return Evaluation(value, gradients[0], gradients[1], at.residual)
+        """Objective and gradient, the ridge included, as the last sweep left them."""
+        return state.at
 
     def _weights(self, problem: Problem, side: str) -> float | Array:
         """The ridge of each row of one factor, without the problem's `nuclear`."""
@@ -263,11 +422,27 @@ def _relaxed_rate(rate: float, w: float) -> float:
     return float((b / 2 + np.sqrt(inside)) ** 2)
 
 
-def _towards(target: Array, point: Array, relaxation: float) -> Array:
-    if relaxation == 1.0:
-        return target
-    factor = point.real.dtype.type(relaxation)
-    return point + factor * (target - point)
+def _scaled(array: Array, number: float) -> Array:
+    return array * array.real.dtype.type(number)
+
+
+def _moved(point: Array, step: Array, relaxation: float) -> Array:
+    return point + (step if relaxation == 1.0 else _scaled(step, relaxation))
+
+
+def _penalty(weights: float | Array, factor: Array) -> float:
+    """Half the weighted squared norms of the rows."""
+    if not np.any(weights):
+        return 0.0
+    return 0.5 * float(np.sum(weights * np.sum(np.abs(factor) ** 2, axis=1, dtype=float)))
+
+
+def _shrunk(gradient: Array, weight: float | Array, factor: Array) -> Array:
+    """A gradient with that of the rows' weights."""
+    if not np.any(weight):
+        return gradient
+    rows = np.broadcast_to(weight, len(factor))[:, None].astype(factor.real.dtype)
+    return gradient + rows * factor
 
 
 def _size(change: Array, other: Array | None) -> float:
