@@ -129,6 +129,11 @@ class Problem:
         return 256.0 * float(np.finfo(self.dtype).eps)
 
     @cached_property
+    def natural(self) -> float:
+        """The loss of the data themselves, that of the zero matrix."""
+        return self.loss.value(self.data)
+
+    @cached_property
     def prepared(self) -> Any:
         """The data in the layout of the operator's one-pass methods."""
         return self.operator.prepare(self.data)  # type: ignore[attr-defined]

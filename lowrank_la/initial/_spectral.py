@@ -16,8 +16,8 @@ from ..problem import Problem
 from ._krylov import Product, block_size, leading_triplets
 
 # Relative residual of squared singular values; sampling errors are larger by far. A start from
-# entries or other noisy projections needs less: values are then accurate to about 1e-3.
-ACCURACY, START_ACCURACY = 1e-3, 0.03
+# entries or other noisy projections needs less: values are then accurate to a few per cent.
+ACCURACY, START_ACCURACY = 1e-3, 0.3
 # Blocks that must fit into a matrix for the block iteration.
 ROOM = 4
 
@@ -37,13 +37,13 @@ def backprojection(
 
     operator, (n1, n2) = problem.operator, problem.shape
     dtype = problem.dtype
-    data = (problem.data / problem.data.real.dtype.type(operator.isometry)).astype(
-        problem.data.dtype, copy=False
-    )
     generator = stream(seed_of(rng), "lanczos")
     if not problem.symmetric and ROOM * block_size(k) <= min(n1, n2):
         begin = gaussian(generator, (n2, block_size(k)), dtype)
         return leading_triplets(*_products(problem), begin, k, accuracy)
+    data = (problem.data / problem.data.real.dtype.type(operator.isometry)).astype(
+        problem.data.dtype, copy=False
+    )
     whole = _whole(problem, data)
 
     def right(v: Array) -> Array:

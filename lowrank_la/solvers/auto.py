@@ -321,5 +321,4 @@ def _further(problem: Problem, marks: Array) -> float:
 
 def _relative_misfit(problem: Problem, X: Factors, at: Evaluation) -> float:
     """``sqrt(f(A(X) - y) / f(y))``, for the squared loss the relative residual."""
-    natural = problem.loss.value(problem.data)
-    return float(np.sqrt(max(problem.misfit(X, at), 0.0) / natural))
+    return float(np.sqrt(max(problem.misfit(X, at), 0.0) / problem.natural))
