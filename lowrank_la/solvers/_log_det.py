@@ -15,7 +15,7 @@ with G in T: of rank 2 k, plus a sparse matrix. Neither is ever formed.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -27,30 +27,13 @@ from ..initial._spectral import ROOM, gaussian
 from ..kernels.tangent import block_products, inverse_blocks
 from ..operators import HasGaussNewton, HasNormalProduct, MeasurementOperator
 from ..operators._protocol import offers
-from ._descent import inner
+from ._tangent import Tangent
 
 # Relative residual of squared singular values. The smoothing needs no more, and singular vectors
 # that a gap separates come out far more accurate.
 ACCURACY = 0.01
 # Shares of a block's largest entry below which Cholesky takes a direction as not determined.
 FLOOR = 16.0
-
-
-class Tangent(NamedTuple):
-    """``U core V^H + left V^H + U right^H`` with ``U^H left = 0`` and ``V^H right = 0``."""
-
-    core: Array
-    left: Array
-    right: Array
-
-    def plus(self, scale: float, other: Tangent) -> Tangent:
-        """The tangent vector ``self + scale other`` at the same point."""
-        factor = self.core.real.dtype.type(scale)
-        return Tangent(*(a + factor * b for a, b in zip(self, other, strict=True)))
-
-    def inner(self, other: Tangent) -> float:
-        """Real part of the inner product of the two matrices."""
-        return sum(inner(a, b) for a, b in zip(self, other, strict=True))
 
 
 @dataclass(frozen=True, eq=False)

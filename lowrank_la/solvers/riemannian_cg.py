@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple, cast
+from typing import ClassVar, cast
 
 import numpy as np
 
@@ -16,29 +16,13 @@ from ..problem import Evaluation, Problem
 from ._descent import inner
 from ._protocol import Solver, SolverInfo
 from ._registry import register
+from ._tangent import Tangent
 
 __all__ = ["RiemannianCG"]
 
 RULES = ("pr+", "hs+")
 # Share of the decrease that the slope promises which is enough, and halvings of the step.
 SUFFICIENT, HALVINGS = 1e-4, 30
-
-
-class Tangent(NamedTuple):
-    """``U core V^H + left V^H + U right^H`` with ``U^H left = 0`` and ``V^H right = 0``."""
-
-    core: Array
-    left: Array
-    right: Array
-
-    def plus(self, scale: float, other: Tangent) -> Tangent:
-        """The tangent vector ``self + scale other`` at the same point."""
-        factor = self.core.real.dtype.type(scale)
-        return Tangent(*(a + factor * b for a, b in zip(self, other, strict=True)))
-
-    def inner(self, other: Tangent) -> float:
-        """Real part of the inner product of the two matrices."""
-        return sum(inner(a, b) for a, b in zip(self, other, strict=True))
 
 
 @dataclass
