@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from ..factors import Factors
-from ..problem import Instance
+from ..problem import Instance, Recipe
 from ..solvers import Solver, make_solver
+from ._data import Setting
 
 PAPER = "Tong, Ma, Chi (2021), arXiv:2005.08898"
 NAMES = {"scaledgd": "ScaledGD", "gd": "GD", "altmin": "alternating least squares"}
@@ -16,6 +17,12 @@ SAME_SIDES = (
     "The released script draws V with the seed of U, so that its truth is symmetric up to signs. "
     "Independent left and right vectors are in the claim beside this one."
 )
+
+
+def completion(p: Setting, seed: Any) -> Recipe:
+    """Square matrices of a condition number, entries drawn with a chance of `sampling`."""
+    parameters = {"shape": [p.n, p.n], "rank": p.rank, "cond": p.kappa, "sampling": p.sampling}
+    return Recipe("completion", parameters, seed)
 
 
 def method(name: str, step_size: float) -> Solver:

@@ -6,23 +6,18 @@ from dataclasses import replace
 from typing import Any
 
 from ..analysis.cells import Solve
-from ..problem import Recipe
 from ._checks import between, ratio, spread
 from ._claim import Claim, register
 from ._data import Setting
 from ._figures import Curves
 from ._measure import iterations_to
-from ._tong2021 import NAMES, PAPER, SAME_SIDES, method, same_sides
+from ._tong2021 import NAMES, PAPER, SAME_SIDES, completion, method, same_sides
 
 
 def cell(p: Setting, seed: Any) -> Solve:
     """Spectral start; the step of GD is eta / sigma_1, as in the paper."""
     return Solve(
-        recipe=Recipe(
-            "completion",
-            {"shape": [p.n, p.n], "rank": p.rank, "cond": p.kappa, "sampling": p.sampling},
-            seed,
-        ),
+        recipe=completion(p, seed),
         solver=method(p.solver, p.step_size),
         start="spectral",
         seed=seed,

@@ -11,7 +11,7 @@ import numpy as np
 from ..analysis.cells import Outcome, Solve
 from ..plotting import COLOURS, LABELS, style
 from ..plotting._style import DASHES
-from ..problem import Instance, Recipe
+from ..problem import Instance
 from ..solvers import make_solver
 from ..stopping import Target
 from ..trace import View
@@ -20,7 +20,7 @@ from ._claim import Claim, register
 from ._data import Setting
 from ._figures import Runs, _canvas, _legend
 from ._measure import iterations_to
-from ._tong2021 import NAMES, PAPER, method
+from ._tong2021 import NAMES, PAPER, completion, method
 
 SECONDS = "solver seconds"
 
@@ -33,11 +33,7 @@ def clock(instance: Instance) -> Mapping[str, Callable[[View], float]]:
 def cell(p: Setting, seed: Any) -> Solve:
     """Gradient methods with the paper's steps, or alternating least squares."""
     return Solve(
-        recipe=Recipe(
-            "completion",
-            {"shape": [p.n, p.n], "rank": p.rank, "cond": p.kappa, "sampling": p.sampling},
-            seed,
-        ),
+        recipe=completion(p, seed),
         solver=(
             make_solver("altmin", {"relaxation": 1.0})
             if p.solver == "altmin"

@@ -9,12 +9,11 @@ import numpy as np
 from ..analysis.cells import Outcome, Solve
 from ..plotting import COLOURS
 from ..plotting._style import DASHES, MARKERS
-from ..problem import Recipe
 from ._checks import Check, between
 from ._claim import Claim, register
 from ._data import Data, Setting
 from ._figures import Custom, Runs
-from ._tong2021 import NAMES, PAPER, method
+from ._tong2021 import NAMES, PAPER, completion, method
 
 CAP = 1e2
 
@@ -22,11 +21,7 @@ CAP = 1e2
 def cell(p: Setting, seed: Any) -> Solve:
     """Completion; the step of GD is eta / sigma_1."""
     return Solve(
-        recipe=Recipe(
-            "completion",
-            {"shape": [p.n, p.n], "rank": p.rank, "cond": p.kappa, "sampling": p.sampling},
-            seed,
-        ),
+        recipe=completion(p, seed),
         solver=method(p.solver, p.step_size),
         start="spectral",
         seed=seed,
