@@ -28,6 +28,12 @@ def symmetric():
 
 
 @pytest.fixture(scope="session")
+def quadratic():
+    """Quadratic forms of a 12 x 12 matrix of rank 2."""
+    return ll.problems.quadratic_sensing(12, 2, cond=2, measurements=240, rng=0)
+
+
+@pytest.fixture(scope="session")
 def perturbed():
     """Perturbed completion, 5 x 5, rank 1."""
     return ll.problems.perturbed_completion(5)

@@ -15,11 +15,11 @@ from ..problem import Problem
 from ._spectral import gaussian, spectral, spectral_rank
 
 # Steps of the Krylov iteration; the weights separate the wanted eigenvalues from the others.
-STEPS = 12
+STEPS = 8
 # Multiples of the mean above which a form is taken for an outlier: one of 200, if real.
 LARGEST = 8.0
 # Reweightings when the small core is fitted, and the least residual as a share of the median.
-REWEIGHTINGS, SMOOTHING = 12, 0.2
+REWEIGHTINGS, SMOOTHING = 8, 0.2
 
 
 def is_quadratic(problem: Problem) -> bool:
@@ -28,7 +28,7 @@ def is_quadratic(problem: Problem) -> bool:
     return (
         problem.symmetric
         and bool(getattr(operator, "symmetric", False))
-        and hasattr(operator, "projections")
+        and hasattr(operator, "forms")
     )
 
 
@@ -75,12 +75,10 @@ def weighted_spectral(problem: Problem, rank: int, *, rng: Any = 0) -> Factors:
     weights = _weights(data / mean, per_unknown * (1 if problem.dtype.kind == "c" else 2))
     weights = weights.astype(problem.data.real.dtype)
 
-    def product(v: Array) -> Array:
-        return problem.operator.adjoint_right(weights, v)
-
+    project, product = _multipliers(problem, weights)
     begin = gaussian(stream(seed_of(rng), "lanczos"), (problem.shape[0], rank), problem.dtype)
     basis = _leading(product, begin)
-    left = basis @ _core_root(problem, basis)
+    left = basis @ _core_root(problem, project(basis))
     return Factors(*(np.ascontiguousarray(left, problem.dtype),) * 2)
 
 
@@ -94,6 +92,17 @@ def _weights(relative: Array, per_unknown: float) -> Array:
     y = np.maximum(relative, 0.0)
     weights = (y - 1) / (y + max(np.sqrt(per_unknown), 1.1) - 1)
     return np.where((relative < -LARGEST / 16) | (relative > LARGEST), 0.0, weights)
+
+
+def _multipliers(
+    problem: Problem, weights: Array
+) -> tuple[Callable[[Array], Array], Callable[[Array], Array]]:
+    """``a_i^H B`` and ``sum_i w_i a_i a_i^H B`` from B; a start need not be exact."""
+    operator: Any = problem.operator
+    if problem.dtype.kind != operator.dtype.kind:
+        return operator.projections, lambda B: operator.adjoint_right(weights, B)
+    rounded = operator.forms.rounded
+    return rounded.products, lambda B: rounded.normal_product(weights, B)
 
 
 def _leading(product: Callable[[Array], Array], begin: Array) -> Array:
@@ -114,21 +123,19 @@ def _leading(product: Callable[[Array], Array], begin: Array) -> Array:
     return basis @ vectors[:, -k:][:, ::-1]
 
 
-def _core_root(problem: Problem, basis: Array) -> Array:
-    """C with ``basis C C^H basis^H`` nearest to the data in the sum of moduli."""
-    operator: Any = problem.operator
-    rank = basis.shape[1]
-    u = operator.projections(basis)
+def _core_root(problem: Problem, u: Array) -> Array:
+    """C with ``B C C^H B^H`` nearest to the data in the sum of moduli, from ``u_i = a_i^H B``."""
+    rank = u.shape[1]
     # y_i = u_i S u_i^H with S Hermitian: real coordinates of S below and on the diagonal.
     below = np.tril_indices(rank)
     pairs = u[:, below[0]] * u[:, below[1]].conj()
     design = np.where(below[0] == below[1], 1.0, 2.0) * pairs.real
-    if basis.dtype.kind == "c":
+    if u.dtype.kind == "c":
         design = np.hstack([design, -2.0 * pairs.imag[:, below[0] != below[1]]])
     found = _least_moduli(design.astype(float), problem.data.real.astype(float))
-    core = np.zeros((rank, rank), basis.dtype)
+    core = np.zeros((rank, rank), u.dtype)
     core[below] = found[: below[0].size]
-    if basis.dtype.kind == "c":
+    if u.dtype.kind == "c":
         off = tuple(index[below[0] != below[1]] for index in below)
         core[off] += 1j * found[below[0].size :]
     # Of the lower triangle alone.
@@ -141,10 +148,12 @@ def _least_moduli(design: Array, data: Array) -> Array:
     """``argmin |design x - data|_1``, nearly, by reweighted least squares."""
     weights = np.ones(data.size)
     for _ in range(REWEIGHTINGS):
-        found = np.linalg.lstsq(weights[:, None] * design, weights * data, rcond=None)[0]
+        # Few columns of like size: their Gram matrix will do.
+        weighted = design * weights[:, None]
+        found = np.linalg.lstsq(weighted.T @ design, weighted.T @ data, rcond=None)[0]
         size = np.abs(data - design @ found)
         level = SMOOTHING * float(np.median(size))
         if level == 0.0:
             break
-        weights = np.sqrt(level / np.maximum(size, level))
+        weights = level / np.maximum(size, level)
     return found

@@ -18,7 +18,10 @@ from ._protocol import ABILITIES, MeasurementOperator, matrix_of
 __all__ = ["Counted", "Stacked", "Subset", "Weighted"]
 
 # What a wrapper passes on without counting.
-PLAIN = ("prepare", "row_counts", "column_counts", "identity_share", "projections", "tangent_limit")
+PLAIN = (
+    *("prepare", "row_counts", "column_counts", "identity_share", "tangent_limit"),
+    *("projections", "forms"),
+)
 
 
 def _operator(value: Any) -> MeasurementOperator:

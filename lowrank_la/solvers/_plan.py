@@ -179,6 +179,10 @@ def _entries(problem: Problem, start: Factors, *, keep_start: bool) -> tuple[lis
 def _linear(problem: Problem) -> Attempt:
     return _first(
         problem,
+        (
+            "quadratic_cg",
+            "quadratic measurements: quadratic_cg, weighted at first, with exact steps",
+        ),
         ("gauss_newton", "linear measurements: gauss_newton, few steps that converge fast"),
         ("nonlinear_cg", "squared loss: nonlinear_cg with exact steps"),
         ("scaledgd", "squared loss: scaledgd with exact steps"),

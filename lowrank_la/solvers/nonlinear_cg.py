@@ -17,7 +17,8 @@ from ..losses import Squared
 from ..operators import HasGaussNewton
 from ..problem import Evaluation, Problem
 from ..steps import ExactLineSearch, Line
-from ._descent import divide, gram_metric, inner
+from ._conjugate import conjugate, total
+from ._descent import divide, gram_metric
 from ._protocol import Solver, SolverInfo
 from ._registry import register
 
@@ -28,8 +29,6 @@ PRECONDITIONERS = ("auto", "blocks", "gram")
 FLOOR = 0.02
 # Above this rank the blocks cost more than they save.
 MAX_BLOCK_RANK = 64
-# A direction whose slope is a smaller share of that of the preconditioned gradient is dropped.
-MIN_SLOPE = 0.1
 
 
 @dataclass
@@ -148,7 +147,7 @@ class NonlinearCG(Solver):
             right_gradient=None if single else at.right,
             left_direction=-z[0],
             right_direction=None if single else -z[1],
-            energy=_total(at, z),
+            energy=total(_parts(at, z), z),
             left_blocks=blocks and blocks[0],
             right_blocks=blocks and blocks[1],
         )
@@ -173,8 +172,8 @@ class NonlinearCG(Solver):
             if moved > self.refresh:
                 blocks, moved = self._blocks(problem, new), 0.0
         z = self._preconditioned(problem, new, there, blocks)
-        energy = _total(there, z)
-        directions = self._turned(state, there, z, energy, _total(at, z))
+        parts = [left] if right is None else [left, right]
+        directions, energy = conjugate(_parts(there, z), z, _parts(at, z), parts, state.energy)
         state.place(new, there)
         state.energy, state.step = energy, step
         state.left_direction = directions[0]
@@ -182,24 +181,6 @@ class NonlinearCG(Solver):
         state.left_blocks, state.right_blocks = blocks or (None, None)
         state.moved = moved
         state.iteration += 1
-
-    def _turned(
-        self,
-        state: NonlinearCGState,
-        at: Evaluation,
-        z: list[Array],
-        energy: float,
-        overlap: float,
-    ) -> list[Array]:
-        """The next direction; `overlap` is the old gradient's inner product with z."""
-        beta = max(0.0, (energy - overlap) / state.energy) if state.energy > 0 else 0.0
-        if beta > 0:
-            factor = z[0].real.dtype.type(beta)
-            old = (state.left_direction, state.right_direction)
-            turned = [factor * d - part for d, part in zip(old, z, strict=False)]  # type: ignore[operator]
-            if _total(at, turned) <= -MIN_SLOPE * energy:
-                return turned
-        return [-part for part in z]
 
     def _wants_blocks(self, problem: Problem, X: Factors) -> bool:
         able = isinstance(problem.operator, HasGaussNewton) and not problem.symmetric
@@ -254,9 +235,9 @@ class NonlinearCG(Solver):
         return state.at
 
 
-def _total(at: Evaluation, parts: list[Array]) -> float:
-    """Inner product of the gradient with a direction."""
-    return sum(inner(g, part) for g, part in zip((at.left, at.right), parts, strict=False))
+def _parts(at: Evaluation, z: list[Array]) -> list[Array]:
+    """The gradient in as many parts as z has: one for symmetric problems."""
+    return [at.left, at.right][: len(z)]
 
 
 def _length(X: Factors, d: Factors) -> float:

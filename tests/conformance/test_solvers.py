@@ -21,7 +21,7 @@ TRANSCRIPTIONS = collect()
 # Fixtures of tests/conftest.py.
 KINDS = ["completion", "sensing", "symmetric", "robust_sensing", "robust_symmetric"]
 KINDS += ["robust_pca", "robust_completion"]
-KINDS += ["perturbed", "covariance"]
+KINDS += ["perturbed", "covariance", "quadratic"]
 # Where defaults depend on data in a way that would make a law untestable.
 OPTIONS = {"scaledgd_lambda": {"damping": 0.05}}
 # Problems that a solver takes but is not made for.
@@ -29,6 +29,7 @@ EXEMPT: dict[tuple[str, str], str] = {
     ("one_sided", "completion"): "products of entries give the Gram matrix up to sampling error",
     ("lifted", "symmetric"): "tensors of 30 unknowns do not fit into memory",
     ("lifted", "covariance"): "tensors of 36 unknowns take minutes",
+    ("lifted", "quadratic"): "tensors of 24 unknowns take minutes",
     ("convex", "robust_pca"): "the loss alone is minimised by the data themselves",
     ("convex", "robust_completion"): "the loss alone leaves entries undetermined",
 }
@@ -110,6 +111,7 @@ instances = [
     ll.problems.sensing((60, 50), 3, measurements=2000, rng=0),
     ll.problems.perturbed_completion(7),
     ll.problems.covariance(40, rng=0),
+    ll.problems.quadratic_sensing(300, 2, measurements=4000, rng=0),
     ll.problems.robust_completion((600, 500), 5, sampling=0.4, rng=0),
     ll.problems.sensing((60, 50), 2, measurements=1000, outliers=0.1, rng=0),
 ]
@@ -158,7 +160,7 @@ def test_kernels_and_their_twins_give_the_same_run(name):
         "import sys, lowrank_la as ll, numpy as np\n"
         "of = ll.problems\n"
         "made = of.completion((40, 30), 2, sampling=0.6, rng=0), of.perturbed_completion(5)\n"
-        "made += (of.covariance(5, rng=0),)\n"
+        "made += (of.covariance(5, rng=0), of.quadratic_sensing(12, 2, measurements=240, rng=0))\n"
         "made += (of.sensing((12, 10), 2, measurements=400, outliers=0.1, rng=0),)\n"
         "made += (of.robust_completion((40, 30), 2, sampling=0.8, rng=0),)\n"
         "i = next(m for m in made if sys.argv[1] in ll.available_solvers(m))\n"
