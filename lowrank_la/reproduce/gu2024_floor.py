@@ -12,12 +12,13 @@ from .._typing import Array
 from ..analysis.cells import Solve
 from ..analysis.theory import alternating_floor
 from ..operators.entries import EntrySampling
-from ..problem import Instance, Recipe
+from ..problem import Instance
 from ..solvers import make_solver
 from ._checks import between, exponent
 from ._claim import Claim, register
 from ._data import Setting
 from ._figures import Custom, Runs
+from ._gu2024 import PAPER, completion
 from ._measure import final
 
 
@@ -53,12 +54,6 @@ def perturbed(instance: Instance, *, size: float, seed: Any) -> Instance:
 
 def cell(p: Setting, seed: Any) -> Solve:
     """Errors added to exact solves, or solves stopped at a relative accuracy."""
-    recipe = Recipe(
-        "completion",
-        {"shape": [p.n, p.n], "rank": p.rank, "cond": p.kappa, "sampling": p.sampling,
-         "factors": "gaussian"},
-        seed,
-    )  # fmt: skip
     if p.solves == "perturbed":
         solver = make_solver("altmin", {"relaxation": 1.0})
         change: Any = partial(perturbed, size=p.inexactness, seed=seed)
@@ -66,9 +61,14 @@ def cell(p: Setting, seed: Any) -> Solve:
         options = {"inexact_tol": p.inexactness, "forcing": 0.0}
         solver, change = make_solver("robust_altmin", options), None
     return Solve(
-        recipe=recipe, solver=solver, start="spectral", seed=seed, max_iter=p.max_iter, every=5,
+        recipe=completion(p, seed),
+        solver=solver,
+        start="spectral",
+        seed=seed,
+        max_iter=p.max_iter,
+        every=5,
         transform=change,
-    )  # fmt: skip
+    )
 
 
 def over_inexactness(outcome: Any, p: Setting) -> float:
@@ -99,7 +99,7 @@ def draw(ax: Any, runs: Runs) -> None:
 register(
     Claim(
         id="gu2024-floor",
-        paper="Gu, Song, Yin, Zhang (2024), arXiv:2302.11068",
+        paper=PAPER,
         source="Robustness to inexact solves; P6-N2",
         statement="Solves with a relative error eps leave an error of order eps.",
         settings="ours",

@@ -5,25 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 from ..analysis.cells import Solve
-from ..problem import Recipe
 from ..solvers import make_solver
 from ._checks import between, spread
 from ._claim import Claim, register
 from ._data import Setting
 from ._figures import Curves
+from ._gu2024 import PAPER, completion
 from ._measure import iterations_to
 
 
 def cell(p: Setting, seed: Any) -> Solve:
     """Spectral start, all entries in every half sweep."""
-    recipe = Recipe(
-        "completion",
-        {"shape": [p.n, p.n], "rank": p.rank, "cond": p.kappa, "sampling": p.sampling,
-         "factors": "gaussian"},
-        seed,
-    )  # fmt: skip
     return Solve(
-        recipe=recipe,
+        recipe=completion(p, seed),
         solver=make_solver(p.solver, {"relaxation": 1.0} if p.solver == "altmin" else None),
         start="spectral",
         seed=seed,
@@ -34,7 +28,7 @@ def cell(p: Setting, seed: Any) -> Solve:
 register(
     Claim(
         id="gu2024-sweeps",
-        paper="Gu, Song, Yin, Zhang (2024), arXiv:2302.11068",
+        paper=PAPER,
         source="Convergence theorem; P6-N1",
         statement="Sweeps of alternating minimisation hardly depend on the condition number.",
         settings="ours",
