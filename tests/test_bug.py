@@ -121,7 +121,7 @@ def test_early_errors_of_completion_get_no_columns(seed):
         for rank in (1, 3, 6):
             result = ll.solve(instance, "bug", adaptive=True, rank=rank)
             assert result.converged
-            assert result.parts == {"rank": 3}
+            assert result.parts["rank"] == 3
             assert result.trace["rel_error"][-1] < 1e-11
 
 

@@ -6,7 +6,12 @@ import numpy as np
 import pytest
 
 import lowrank_la as ll
-from lowrank_la.errors import IncompatibleError, InvalidInputError, InvalidTypeError
+from lowrank_la.errors import (
+    IncompatibleError,
+    InvalidInputError,
+    InvalidTypeError,
+    UnderdeterminedWarning,
+)
 from lowrank_la.solvers import NonlinearCG
 
 
@@ -61,7 +66,8 @@ def test_rows_with_fewer_entries_than_columns_do_no_harm():
     # Two entries of the first row are left, for three columns.
     keep = (i > 0) | (np.cumsum(i == 0) <= 2)
     problem = ll.observed(i[keep], j[keep], instance.problem.data[keep], (60, 50))
-    result = ll.solve(problem, "nonlinear_cg", rank=3)
+    with pytest.warns(UnderdeterminedWarning, match="row 0"):
+        result = ll.solve(problem, "nonlinear_cg", rank=3)
     assert result.converged
     assert problem.objective(result.factors) < 1e-20
 

@@ -111,8 +111,20 @@ def test_spare_columns_need_no_entries():
     )
     assert result.converged
     assert result.parts["undetermined_rows"].size == 0
-    with pytest.warns(UnderdeterminedWarning, match="leave rows? .*7"):
-        ll.solve(problem, "altmin", rank=RANK + 3, tol=1e-6)
+    noise = 1e-3 * np.random.default_rng(0).standard_normal(problem.data.size)
+    noisy = problem.replace(data=problem.data + noise)
+    with pytest.warns(UnderdeterminedWarning, match="leave row"):
+        ll.solve(noisy, "altmin", rank=RANK + 3, tol=1e-6)
+
+
+def test_a_matrix_of_lower_rank_needs_as_many_entries_as_that_rank():
+    case = instance()
+    problem = without(case.problem, row=7, left=RANK)
+    X = case.truth.factors
+    wide = ll.Factors(*(np.hstack([f, np.zeros((len(f), 2))]) for f in (X.left, X.right)))
+    result = ll.solve(problem, "gauss_newton", start=wide)
+    assert result.converged
+    assert result.parts["undetermined_rows"].size == 0
 
 
 def test_operators_without_blocks_say_nothing(sensing):

@@ -53,26 +53,28 @@ def open_lines(
     if not offers(operator, HasGaussNewton):
         return None
     tol = min(OFF * max(tol or 0.0, problem.default_tol), COARSE)
-    right = _basis(X.right, X.left, spare)
+    share = SPARE if spare else tol
+    right = _basis(X.right, X.left, share)
     rows = operator.normal_blocks(right, side="left")
     if problem.symmetric:
         rows = rows + operator.normal_blocks(right, side="right")
         return dict.fromkeys(UNDETERMINED, _singular(rows, tol))
-    columns = operator.normal_blocks(_basis(X.left, X.right, spare), side="right")
+    columns = operator.normal_blocks(_basis(X.left, X.right, share), side="right")
     found = _singular(rows, tol), _singular(columns, tol)
     return dict(zip(UNDETERMINED, found, strict=True))
 
 
-def _basis(factor: Array, other: Array, spare: bool) -> Array:
-    """An orthonormal basis of the columns; of the leading ones only, if there are spare ones."""
+def _basis(factor: Array, other: Array, share: float) -> Array:
+    """An orthonormal basis of the factor, for singular values above this share of the first.
+
+    Where a matrix of lower rank fits, its rows and columns are those of that rank.
+    """
     # In double precision whatever the data: a block has the square of the condition of its rows.
     double = np.result_type(factor, np.float64)
     Q, R = np.linalg.qr(factor.astype(double))
-    if spare:
-        rest = np.linalg.qr(other.astype(double))[1]
-        turn, values, _ = np.linalg.svd(R @ rest.conj().T)
-        Q = Q @ turn[:, : values.size][:, values > SPARE * values[0]]
-    return np.ascontiguousarray(Q)
+    rest = np.linalg.qr(other.astype(double))[1]
+    turn, values, _ = np.linalg.svd(R @ rest.conj().T)
+    return np.ascontiguousarray(Q @ turn[:, : values.size][:, values > share * values[0]])
 
 
 def _singular(blocks: Array, tol: float) -> Array:
