@@ -50,6 +50,9 @@ LEAVES = 0.5
 PLENTY, AGREES = 2.0, 0.02
 # With fewer, down to so many times, they have to agree closely in residual and as matrices.
 SOME, CLOSELY = 1.45, 0.001
+# With a nuclear-norm weight: multiples of the residual of shrunk singular values, and what small
+# residuals are that are due to it; the relative gap to the dual; steps that are slow.
+SHRINKS, SMALL, GAP, SETTLED = 3.0, 0.1, 1e-4, 1e-4
 # Leading singular values of the residual as columns enter: of flat spectra the second is more
 # than this share of the first, or the last; of steep ones the last, or the second, is less.
 FLAT, EVEN, STEEP, SUDDEN = 0.77, 0.4, 0.01, 0.2
@@ -295,6 +298,8 @@ class Ladder:
             verdict="",
             inner=0,
         )
+        if problem.nuclear and self._vanishes(problem, state):
+            return state
         if relative_residual(problem, state) > EXPLAINS:
             self._next(problem, state)
         else:
@@ -337,11 +342,29 @@ class Ladder:
             state.phase = "kept"
             state.verdict += "; a minimum near it was not found"
 
+    def _vanishes(self, problem: Problem, state: PathState) -> bool:
+        """Whether the weight is so large that zero is the minimum, and if so be there."""
+        draw = stream(self.seed, "block 0").standard_normal((problem.shape[1], 4))
+        top = float(leading(problem, None, np.linalg.qr(draw.astype(problem.dtype))[0], 30)[1][0])
+        if top > problem.nuclear:
+            return False
+        left = np.zeros_like(state.left)
+        X = Factors(left, left if problem.symmetric else np.zeros_like(state.right))
+        state.place(X, evaluate(problem, X))
+        state.phase = "found"
+        state.verdict = (
+            f"zero is the minimum with the nuclear-norm weight {problem.nuclear:.3g}, which is "
+            f"above the leading singular value of the data, {top:.3g}"
+        )
+        return True
+
     def _finish(self, problem: Problem, state: PathState, X: Factors, before: float) -> None:
         state.move = relative_move(X, state.X)
         if self._judge_exact(problem, state):
             return
         share = SLOW if relative_residual(problem, state) > NEAR else CRAWLING
+        # What a weight leaves of the objective is large, and what is still to be gained small.
+        share = SETTLED if problem.nuclear else share
         state.slow = state.slow + 1 if state.value > (1 - share) * before else 0
         if state.slow >= PATIENCE or state.since >= STEPS or state.length == 0.0:
             self._judge_other(problem, state)
@@ -369,7 +392,13 @@ class Ladder:
             what = f"held-out error {error:.2g}"
             # Among those that predict anything the likeliest; their held-out errors vary by luck.
             score = miss if error < PREDICTS else min(error, 1.0 + miss)
-            if self._is_noise(problem, state, miss, error):
+            if problem.nuclear and self._is_minimum(problem, state, miss):
+                state.phase = "found"
+                state.verdict = (
+                    f"{self._name(state)} is a minimum with the nuclear-norm weight "
+                    f"{problem.nuclear:.3g}, which explains the residual of {miss:.1e}"
+                )
+            elif self._is_noise(problem, state, miss, error):
                 self._accept(state, miss, error)
             state.stationary = np.append(state.stationary, miss)
         note = f"{self._name(state)}: residual {miss:.1e}, {what}, {state.since} steps"
@@ -386,11 +415,32 @@ class Ladder:
         gaps = np.abs(state.stationary - miss)
         if ratio >= PLENTY:
             again = bool(np.any(gaps <= AGREES * miss))
-            return error < PREDICTS and (again or problem.nuclear > 0)
+            if problem.nuclear:
+                # Shrunk matrices predict less.
+                return error < (1.0 if again else PREDICTS)
+            return error < PREDICTS and again
         if ratio < SOME or not np.any(gaps <= CLOSELY * miss):
             return False
         # The held-out error tells how well the data determine the matrix.
         return error < PREDICTS and relative_move(state.X, state.best) < error
+
+    def _is_minimum(self, problem: Problem, state: PathState, miss: float) -> bool:
+        """Whether the residual is what the nuclear-norm weight makes it.
+
+        That is so where it is small and no larger than that of singular values that are all too
+        small by the weight; or if no matrix of any rank has an objective smaller by more than a
+        share `GAP`, which the residual tells when scaled to a point of the dual problem.
+        """
+        weight, rank = problem.nuclear, state.left.shape[1]
+        size = float(np.linalg.norm(problem.data))
+        shrunk = weight * float(np.sqrt(rank / problem.operator.isometry)) / size
+        if miss <= min(SHRINKS * shrunk, SMALL):
+            return True
+        slope = float(leading(problem, state.X, state.X.right[:, :4], 20)[1][0])
+        residual = -problem.residual(state.X) * min(1.0, weight / slope)
+        dual = float(np.vdot(residual, problem.data - 0.5 * residual).real)
+        value = state.value * (2.0 if problem.symmetric else 1.0)
+        return value - dual <= GAP * value
 
     def _expected(self, problem: Problem, miss: float) -> float:
         """What noise of this residual makes of data held out, with a margin."""
@@ -416,7 +466,10 @@ class Ladder:
                 self._accept(state, miss, error)
                 return
         state.phase = "exhausted"
-        state.verdict = f"the best of {tries} tries, none of which fits the data to rounding"
+        what = "fits the data to rounding"
+        if problem.nuclear:
+            what = f"is known to be the minimum with the nuclear-norm weight {problem.nuclear:.3g}"
+        state.verdict = f"the best of {tries} tries, none of which {what}"
 
     def _again(self, problem: Problem, state: PathState) -> float:
         """Error on measurements held out, of the best try repeated without them."""
