@@ -147,6 +147,8 @@ def _core_root(problem: Problem, u: Array) -> Array:
 def _least_moduli(design: Array, data: Array) -> Array:
     """``argmin |design x - data|_1``, nearly, by reweighted least squares."""
     weights = np.ones(data.size)
+    top = float(np.max(np.abs(design), initial=0.0)) or 1.0
+    design = design / top
     for _ in range(REWEIGHTINGS):
         # Few columns of like size: their Gram matrix will do.
         weighted = design * weights[:, None]
@@ -156,4 +158,4 @@ def _least_moduli(design: Array, data: Array) -> Array:
         if level == 0.0:
             break
         weights = level / np.maximum(size, level)
-    return found
+    return found / top
