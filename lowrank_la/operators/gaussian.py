@@ -36,8 +36,7 @@ class GaussianSensing:
     Parameters
     ----------
     matrices : array, shape (m, n1, n2)
-        The measurement matrices. float32 storage with float64 data computes in float64. A
-        contiguous array is kept as it is, without a copy, unless the operator is symmetric.
+        The measurement matrices. float32 storage with float64 data computes in float64.
     symmetric : bool
         Keep only the symmetric (Hermitian) part of each matrix; nothing else acts on a
         symmetric X. Complex symmetric operators are Hermitian, with real measurements.
@@ -49,6 +48,11 @@ class GaussianSensing:
     ------
     InvalidInputError
         If the array is not (m, n1, n2), is not finite, or not square though symmetric.
+
+    Notes
+    -----
+    A contiguous array is kept as it is, shared with the caller and not copied, unless the
+    operator is symmetric: writing to it afterwards changes the operator.
     """
 
     def __init__(

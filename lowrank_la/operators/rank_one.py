@@ -51,6 +51,13 @@ class RankOneSensing:
     InvalidTypeError
         If an array does not hold numbers.
 
+    Notes
+    -----
+    Contiguous arrays are kept as they are, shared with the caller and not copied: writing to
+    them afterwards changes the operator. Of large double-precision vectors of quadratic
+    measurements the start `weighted_spectral` and the solver `quadratic_cg` keep a copy in
+    single precision.
+
     Examples
     --------
     >>> import numpy as np
