@@ -231,21 +231,27 @@ class AltMin(Solver):
         """The same with the normal matrices of before, where that will do."""
         if self._most == 0.0 or state.kept_left is None or state.kept_right is None:
             return None
-        before = state.X
-        drift = self._distance(problem, before.right, right)
+        before, core = state.X, state.core
+        left, basis, inverse = before.left, right, np.empty(0)
+        if core is None:
+            drift = self._distance(problem, before.right, right)
+        else:
+            # In the bases in which matrices were formed both factors are nearly orthonormal.
+            inverse = np.linalg.inv(core)
+            left, basis = left @ core, right @ inverse.conj().T
+            drift = _size(basis - before.right @ inverse.conj().T, None)
         # The left factor is going to move as far.
         if state.drift + 2 * drift > self._most:
             return None
-        left, basis, core = before.left, right, state.core
-        inverse = None if core is None else np.linalg.inv(core)
-        if core is not None and inverse is not None:
-            left, basis = left @ core, right @ inverse.conj().T
         rows = self._half(problem, Factors(left, basis), "left", state.kept_left)
         left, slope = _moved(left, rows.step, relaxation), _scaled(rows.slope, 1.0 - relaxation)
-        if core is not None and inverse is not None:
+        if core is None:
+            drift += self._distance(problem, before.left, left)
+        else:
             left, slope = left @ inverse, slope @ core.conj().T
+            drift += _size(left - before.left, None)
+        drift += state.drift
         X = Factors(left, right)
-        drift += state.drift + self._distance(problem, before.left, left)
         columns = self._half(problem, X, "right", state.kept_right)
         new = self._state(problem, X, slope, columns, rows.kept, core, drift)
         return new if drift <= self._most and new.value <= state.value else None
