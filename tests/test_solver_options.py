@@ -40,7 +40,9 @@ def test_the_default_is_a_search_along_the_line(name, sensing):
     assert np.array_equal(found, steps_of(huber, name, rank=2, step_size="backtracking"))
 
 
-@pytest.mark.parametrize(("name", "small"), [("gd", 0.5), ("scaledgd_lambda", 0.3)])
+@pytest.mark.parametrize(
+    ("name", "small"), [("gd", 0.5), ("scaledgd_lambda", 0.3), ("precgd", 0.5)]
+)
 def test_the_default_step_is_constant_near_zero(name, small, symmetric):
     unit = 1.0 / symmetric.problem.operator.isometry
     if name == "gd":
@@ -138,6 +140,20 @@ def test_damping_by_the_residual(sensing):
     # It vanishes with the objective.
     end = ll.solve(sensing, "precgd", start=start, max_iter=300)
     assert end.state.damping < 1e-9
+
+
+def test_precgd_with_columns_to_spare_keeps_errors_small_from_a_small_start():
+    """An exact first step lifts errors as much as the matrix, and data of entries keep them."""
+    instance = ll.problems.completion(
+        (60, 60), 3, cond=50, oversampling=5, least=6, factors="gaussian", rng=2
+    )
+    options = {"rank": 5, "start": "small_random", "max_iter": 200}
+    default, exact = (
+        ll.solve(instance, "precgd", step_size=rule, **options).trace["rel_error"][-1]
+        for rule in ("auto", "exact")
+    )
+    assert default < 1e-3
+    assert exact > 1e-2
 
 
 def test_small_steps_of_every_method_follow_one_flow(sensing):

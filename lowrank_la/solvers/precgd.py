@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -34,8 +35,9 @@ class PrecGD(Descent):
     Parameters
     ----------
     step_size : float, str or Step
-        "auto" is the exact line search on the squared loss and backtracking on others. A number
-        is a dimensionless constant, in units of ``1 / isometry``; or "exact", "backtracking",
+        "auto" is the exact line search on the squared loss and backtracking on others, with the
+        constant 0.5 while the iterate is still small (`steps.Automatic`). A number is a
+        dimensionless constant, in units of ``1 / isometry``; or "exact", "backtracking",
         "polyak", or a rule from `lowrank_la.steps`.
     damping : float
         Factor on the damping ``sqrt(f / isometry)``.
@@ -69,6 +71,7 @@ class PrecGD(Descent):
     """
 
     damping: float = 1.0
+    small_step: ClassVar[float | None] = 0.5
 
     def __post_init__(self) -> None:
         super().__post_init__()
