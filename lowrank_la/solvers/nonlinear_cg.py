@@ -138,13 +138,9 @@ class NonlinearCG(Solver):
         single = start.symmetric
         blocks = self._blocks(problem, start) if self._wants_blocks(problem, start) else None
         z = self._preconditioned(problem, start, at, blocks)
-        return NonlinearCGState(
-            left=start.left,
-            right=None if single else start.right,
-            iteration=0,
-            value=at.value,
-            left_gradient=at.left,
-            right_gradient=None if single else at.right,
+        return NonlinearCGState.begin(
+            start,
+            at,
             left_direction=-z[0],
             right_direction=None if single else -z[1],
             energy=total(_parts(at, z), z),
