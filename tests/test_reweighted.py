@@ -147,16 +147,32 @@ def test_options_matter():
         for options in ({}, {"inner": "iterative", "inner_limit": 1})
     )
     assert rough.trace["rel_error"][-1] > 1.2 * direct.trace["rel_error"][-1]
+    common = {"max_iter": 3, "tol": 0, "inner_tol": 1e-12, "reweightings": 1}
     exact, written = (
-        ll.solve(made, "reweighted", max_iter=3, tol=0, inner=inner, inner_tol=1e-12)
-        for inner in ("iterative", "direct")
+        ll.solve(made, "reweighted", inner=inner, **common) for inner in ("iterative", "direct")
     )
     assert exact.factors.distance(written.factors) < 1e-8 * written.factors.norm()
     assert direct.factors.distance(written.factors) > 1e-6 * written.factors.norm()
 
 
+def test_reweightings_save_linearisations():
+    made = robust(0.3)
+    counts = [
+        ll.solve(made, "reweighted", reweightings=k, stop=Target("rel_error", 1e-6)).n_iter
+        for k in (1, 2, 3)
+    ]
+    assert counts[0] > 1.3 * counts[1] > 1.3 * counts[2]
+
+
 @pytest.mark.parametrize(
-    "options", [{"smoothing": 0}, {"inner": "fast"}, {"inner_tol": 2}, {"inner_limit": 0}]
+    "options",
+    [
+        {"smoothing": 0},
+        {"inner": "fast"},
+        {"inner_tol": 2},
+        {"inner_limit": 0},
+        {"reweightings": 0},
+    ],
 )
 def test_bad_options(options):
     with pytest.raises(InvalidInputError, match=next(iter(options))):
@@ -197,10 +213,18 @@ def test_linear_systems(kind, draw, symmetric):
         for image, part, g in zip(images, parts, gradient, strict=False):
             assert np.abs(image + shift * part + g).max() < 1e-10 * np.abs(g).max()
     residual = problem.residual(X)
-    given = _direct.solve(problem, X, None, residual=residual, weights=weights)
+    given = _direct.reweighted(problem, X, residual, lambda e: weights, rounds=1)
+    again = _direct.reweighted(problem, X, residual, lambda e: weights, rounds=3)
     found = _direct.solve(problem, X, gradient, weights=weights)
-    for a, b in zip(given, found, strict=True):
+    for a, b, c in zip(given, found, again, strict=True):
         assert np.abs(a - b).max() < 1e-10 * np.abs(b).max()
+        assert np.abs(c - b).max() < 1e-10 * np.abs(b).max()
+    # What the linearised problem predicts.
+    seen = []
+    _direct.reweighted(problem, X, residual, lambda e: (seen.append(e), weights)[1], rounds=2)
+    D = Factors(given[0], given[-1])
+    moved = Factors(np.hstack([D.left, X.left]), np.hstack([X.right, D.right]))
+    np.testing.assert_allclose(seen[1], residual + operator.forward(moved), atol=1e-9)
     if not symmetric:
         # The least norm: orthogonal to the directions (L S, -R S^H) in the metric of the cores.
         moved = found[0] @ (X.right.conj().T @ X.right)

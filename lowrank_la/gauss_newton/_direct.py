@@ -51,10 +51,9 @@ def _unknowns(problem: Problem, rank: int) -> int:
 def solve(
     problem: Problem,
     X: Factors,
-    gradient: Parts | None,
+    gradient: Parts,
     shift: Array | float = 0.0,
     *,
-    residual: Array | None = None,
     weights: Array | None = None,
     tol: float = 0.0,
 ) -> Parts:
@@ -66,13 +65,10 @@ def solve(
         Whose operator has `tangent_rows`.
     X : Factors
         The point, with factors of full column rank.
-    gradient : tuple of array, or None
-        One part for symmetric problems, two otherwise. None: that of ``1/2 |W^{1/2} e|^2`` with
-        e the `residual`, which comes with the matrix.
+    gradient : tuple of array
+        One part for symmetric problems, two otherwise.
     shift : float or array, shape (r,)
         Curvature of penalties and damping, by column of the factors.
-    residual : array, shape (m,), optional
-        ``A(X) - data``; used where no gradient is given.
     weights : array, shape (m,), optional
         Weights W of the measurements; default ones.
     tol : float
@@ -88,39 +84,109 @@ def solve(
     SolverBreakdownError
         If a factor has dependent columns, or the matrix is not finite.
     """
-    left, left_core = np.linalg.qr(X.left)
-    right, right_core = (left, left_core) if X.symmetric else np.linalg.qr(X.right)
-    # dL goes with the core of R, dR with that of L.
-    cores = [right_core] if problem.symmetric else [right_core, left_core]
-    inverses = [_inverse(core) for core in cores]
-    equations = _Equations(problem, left, right, weights)
-    shapes = [(n, X.rank) for n in (X.left.shape[0], X.right.shape[0])[: len(cores)]]
-    if gradient is not None:
-        sums = _join([g @ inverse for g, inverse in zip(gradient, inverses, strict=True)])
-    else:
-        assert residual is not None
-        sums = equations.gradient(residual)
+    frame = _Frame(problem, X)
+    equations = frame.equations()
+    if weights is not None:
+        equations = equations.weighted(weights)
+    inverses = frame.inverses
+    sums = _join([g @ inverse for g, inverse in zip(gradient, inverses, strict=True)])
     curvatures = []
     if np.any(shift):
         size = np.broadcast_to(shift, X.rank)
         curvatures = [(inverse.conj().T * size) @ inverse for inverse in inverses]
     else:
-        # Where the right-hand side is a small difference of large numbers, its rounding errors
-        # point along the gauge too, which nothing would hold.
-        sums = _join(_without_gauge(_split(sums, shapes, X.dtype), left, right))
+        sums = frame.without_gauge(sums)
 
     def apply(x: Array) -> Array:
         image = equations.product(x)
         if curvatures:
-            parts = _split(x, shapes, X.dtype)
+            parts = frame.split(x)
             image += _join([d @ c for d, c in zip(parts, curvatures, strict=True)])
         return image
 
-    found = _solved(apply, sums, tol)
-    return tuple(
-        np.ascontiguousarray(d @ inverse.conj().T)
-        for d, inverse in zip(_split(-found, shapes, X.dtype), inverses, strict=True)
-    )
+    return frame.direction(-_solved(apply, sums, tol))
+
+
+def reweighted(
+    problem: Problem,
+    X: Factors,
+    residual: Array,
+    weigh: Callable[[Array], Array],
+    *,
+    rounds: int,
+    tol: float = 0.0,
+) -> Parts:
+    """Iteratively reweighted least squares for ``e + A J D``, with ``A J`` written down once.
+
+    Parameters
+    ----------
+    problem, X
+        See `solve`.
+    residual : array, shape (m,)
+        The residual e at X.
+    weigh : callable
+        The weights (m,) for a residual: first that at X, then those that the linearised problem
+        predicts for the D found so far.
+    rounds : int
+        How often to weigh and solve.
+    tol : float
+        Share of the right-hand side that may be left in each round.
+
+    Returns
+    -------
+    tuple of array
+        The parts of D.
+
+    Raises
+    ------
+    SolverBreakdownError
+        If a factor has dependent columns, or the matrix is not finite.
+    """
+    frame = _Frame(problem, X)
+    equations = frame.equations()
+    found, predicted = None, residual
+    for left in range(rounds, 0, -1):
+        weighted = equations.weighted(weigh(predicted))
+        sums = frame.without_gauge(weighted.gradient(residual))
+        found = _solved(weighted.product, sums, tol, found)
+        if left > 1:
+            predicted = residual - equations.images(found)
+    assert found is not None
+    return frame.direction(-found)
+
+
+class _Frame:
+    """Orthonormal coordinates of directions at a point."""
+
+    def __init__(self, problem: Problem, X: Factors) -> None:
+        self.problem, self.dtype = problem, X.dtype
+        self.left, left_core = np.linalg.qr(X.left)
+        self.right, right_core = (self.left, left_core) if X.symmetric else np.linalg.qr(X.right)
+        # dL goes with the core of R, dR with that of L.
+        cores = [right_core] if problem.symmetric else [right_core, left_core]
+        self.inverses = [_inverse(core) for core in cores]
+        sides = (X.left.shape[0], X.right.shape[0])[: len(cores)]
+        self.shapes = [(n, X.rank) for n in sides]
+
+    def equations(self) -> _Equations:
+        return _written(self.problem, self.left, self.right)
+
+    def split(self, x: Array) -> list[Array]:
+        return _split(x, self.shapes, self.dtype)
+
+    def without_gauge(self, sums: Array) -> Array:
+        """The right-hand side without its rounding errors along the gauge.
+
+        Where it is a small difference of large numbers they point there too, which nothing
+        would hold.
+        """
+        return _join(_without_gauge(self.split(sums), self.left, self.right))
+
+    def direction(self, x: Array) -> Parts:
+        return tuple(
+            np.ascontiguousarray(d @ inverse.conj().T)
+            for d, inverse in zip(self.split(x), self.inverses, strict=True)
+        )
 
 
 def _without_gauge(parts: list[Array], left: Array, right: Array) -> list[Array]:
@@ -142,29 +208,49 @@ def _inverse(core: Array) -> Array:
     return np.linalg.inv(core)
 
 
-class _Equations:
-    """``W^{1/2} A J`` over real unknowns, and its products; halved where the objective is."""
+def _written(problem: Problem, left: Array, right: Array) -> _Equations:
+    """``A J`` over real unknowns; times the root of 1/2 where the objective is halved."""
+    operator: Any = problem.operator
+    m, kind = operator.size, left.real.dtype
+    doubled = problem.dtype.kind == "c" and problem.data.dtype.kind == "c"
+    shape = (2 if doubled else 1, m, _unknowns(problem, left.shape[1]))
+    matrix = np.empty(shape, kind)
+    root = kind.type(np.sqrt(0.5 if problem.symmetric else 1.0))
+    count = max(64, BLOCK // shape[2])
+    for start in range(0, m, count):
+        stop = min(start + count, m)
+        rows = operator.tangent_rows(left, right, start, stop)
+        _write_jacobian(problem, rows, matrix[:, start:stop])
+        if problem.symmetric:
+            matrix[:, start:stop] *= root
+    return _Equations(matrix.reshape(-1, shape[2]), np.full(m, root))
 
-    def __init__(self, problem: Problem, left: Array, right: Array, weights: Array | None) -> None:
-        operator: Any = problem.operator
-        m, kind = operator.size, left.real.dtype
-        doubled = problem.dtype.kind == "c" and problem.data.dtype.kind == "c"
-        shape = (2 if doubled else 1, m, _unknowns(problem, left.shape[1]))
-        self.matrix = np.empty(shape, kind)
-        roots = np.sqrt(0.5 if problem.symmetric else 1.0)
-        self.roots = np.broadcast_to(roots if weights is None else roots * np.sqrt(weights), m)
-        self.roots = self.roots.astype(kind)
-        count = max(64, BLOCK // shape[2])
-        for start in range(0, m, count):
-            stop = min(start + count, m)
-            rows = operator.tangent_rows(left, right, start, stop)
-            _write_jacobian(problem, rows, self.matrix[:, start:stop])
-            if weights is not None or problem.symmetric:
-                self.matrix[:, start:stop] *= self.roots[start:stop, None]
-        self.matrix = self.matrix.reshape(-1, shape[2])
-        self.cuts = _chunks.even_borders(len(self.matrix), LANES)
-        self.zero = np.zeros(len(self.matrix), kind)
+
+class _Equations:
+    """``W^{1/2} A J`` over real unknowns, the roots of W, and products.
+
+    A row for each real number measured: those of imaginary parts come after the others.
+    """
+
+    def __init__(self, matrix: Array, roots: Array) -> None:
+        self.matrix, self.roots = matrix, roots
+        self.cuts = _chunks.even_borders(len(matrix), LANES)
+        self.zero = np.zeros(len(matrix), matrix.dtype)
         self.image = np.empty_like(self.zero)
+
+    def weighted(self, weights: Array) -> _Equations:
+        """The same with weights of the measurements."""
+        roots = np.sqrt(weights).astype(self.roots.dtype)
+        rows = np.tile(roots, len(self.matrix) // len(roots))
+        return _Equations(self.matrix * rows[:, None], self.roots * roots)
+
+    def images(self, x: Array) -> Array:
+        """``A J D`` for the direction with coordinates x; for equations without weights."""
+        out = np.empty_like(self.zero)
+        work = float(self.matrix.size)
+        _chunks.run(dense.row_products, self.cuts, work, self.matrix, x, out)
+        m = len(self.roots)
+        return (out if len(out) == m else out[:m] + 1j * out[m:]) / self.roots
 
     def product(self, x: Array) -> Array:
         """``J^T W J x``, reading the matrix once."""
@@ -232,8 +318,12 @@ def _split(x: Array, shapes: list[tuple[int, int]], dtype: np.dtype[Any]) -> lis
     return [piece.reshape(rank, n).T for piece, (n, rank) in pieces]
 
 
-def _solved(apply: Callable[[Array], Array], right: Array, tol: float) -> Array:
+def _solved(
+    apply: Callable[[Array], Array], right: Array, tol: float, begin: Array | None = None
+) -> Array:
     """Conjugate gradients from zero: the solution of least norm, whatever the gauge.
+
+    Or from what they found for other weights, which has no part along the gauge either.
 
     The equations are well conditioned, and products with the Jacobian cost little beside reading
     the measurement matrices for it. LAPACK's factorisations would need the normal matrix, change
@@ -241,9 +331,10 @@ def _solved(apply: Callable[[Array], Array], right: Array, tol: float) -> Array:
     """
     if not np.isfinite(right).all():
         raise SolverBreakdownError("the Jacobian is not finite: the iterates grew too large")
-    x = np.zeros_like(right)
-    d = residual = right
-    gamma = first = _dot(residual, residual)
+    first = _dot(right, right)
+    x = np.zeros_like(right) if begin is None else begin
+    d = residual = right if begin is None else right - apply(begin)
+    gamma = _dot(residual, residual)
     least = max(tol, TOLERANCE * float(np.finfo(right.dtype).eps)) ** 2 * first
     for _ in range(2 * len(right)):
         if not gamma > least:

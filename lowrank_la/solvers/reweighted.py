@@ -98,6 +98,9 @@ class Reweighted(Solver):
         The threshold of the smoothed absolute loss, as a share of the median modulus of the
         residual. Smaller values make fewer iterations near the solution and more far from it.
         Without effect on the Huber loss, which has a threshold of its own.
+    reweightings : int
+        How often each step weighs the measurements, by the residual that the linearised problem
+        predicts, before the problem is linearised anew; with `inner` "iterative" once.
     inner : {"auto", "direct", "iterative"}
         How the weighted linear problem is solved, by conjugate gradients: "direct" with its
         matrix written down, for operators that offer `tangent_rows`; "iterative" with the
@@ -117,7 +120,8 @@ class Reweighted(Solver):
     With e the residual, ``h <- min(h, smoothing min(median|e|, 6 q|e|))`` with q the lower quarter,
     or the moduli that 1.25 times as many as the degrees of freedom do not exceed, and weights
     ``w_i = min(1, h / |e_i|)``, D minimises ``sum_i w_i |e + A(dL R^H + L dR^H)|_i^2``, the
-    solution of least norm in orthonormal coordinates of the factors; then
+    solution of least norm in orthonormal coordinates of the factors; h, w and D again, with
+    ``e + A(dL R^H + L dR^H)`` in the place of e for h and w, `reweightings` times in all; then
     ``(L, R) <- (L, R) + t D`` with t the first of 1, 1/2, 1/4, ... at which the Huber loss with
     threshold h does not rise.
 
@@ -132,7 +136,7 @@ class Reweighted(Solver):
     ---------
     None for the factored problem. Each step is one of majorisation and minimisation for the
     Huber loss with the present threshold, which never rises within a step. Without noise the
-    threshold shrinks with the residual and the error falls by a factor of 5 to 100 per
+    threshold shrinks with the residual and the error falls by a factor of 10 to 1000 per
     iteration once outliers and others are told apart; with noise the threshold settles at a
     share of the noise and the limit is an estimate of least absolute deviations. As converged
     counts a small gradient of the Huber loss: its threshold can shrink only if the majority
@@ -142,7 +146,8 @@ class Reweighted(Solver):
     ----
     Two to three passes over the data per iteration and, with n the number of unknowns, O(m n)
     per inner iteration for the direct solution; or three to four passes per inner iteration. Of
-    these there are 5 to 50.
+    these there are 5 to 50, shared by the reweightings, each of which begins where the one
+    before ended.
 
     References
     ----------
@@ -151,6 +156,7 @@ class Reweighted(Solver):
     """
 
     smoothing: float = 0.2
+    reweightings: int = 3
     inner: str = "auto"
     inner_tol: float = 0.03
     inner_limit: int = 100
@@ -158,6 +164,7 @@ class Reweighted(Solver):
 
     def __post_init__(self) -> None:
         _check.number(self.smoothing, "smoothing", low=1e-6, high=1e3)
+        _check.count(self.reweightings, "reweightings", low=1)
         _check.number(self.inner_tol, "inner_tol", low=0.0, high=1.0)
         _check.count(self.inner_limit, "inner_limit", low=1)
         if self.inner not in INNER:
@@ -195,12 +202,11 @@ class Reweighted(Solver):
             state.iteration += 1
             return
         threshold = state.threshold
-        size = np.abs(residual)
-        weights = threshold / np.maximum(size, size.dtype.type(threshold))
-        D = self._direction(problem, X, residual, weights)
-        smooth = _smoothed(problem, threshold)
+        D, last = self._direction(problem, X, residual, threshold)
+        smooth = _smoothed(problem, last)
         # Near a minimum steps lower the loss by less than its rounding error.
-        least = smooth.loss.value(residual) * (1 + ROUNDING * float(np.finfo(size.dtype).eps))
+        rounding = ROUNDING * float(np.finfo(residual.dtype).eps)
+        least = smooth.loss.value(residual) * (1 + rounding)
         t, trial, at = 1.0, X, state.at
         for _ in range(HALVINGS):
             point = _along(X, D, t)
@@ -244,26 +250,40 @@ class Reweighted(Solver):
         return ""
 
     def _direction(
-        self, problem: Problem, X: Factors, residual: Array, weights: Array
-    ) -> tuple[Array, ...]:
+        self, problem: Problem, X: Factors, residual: Array, threshold: float
+    ) -> tuple[tuple[Array, ...], float]:
+        """The weighted Gauss-Newton direction, and the last threshold that it was weighted with."""
         squared = problem.replace(loss=Squared())
         if self._direct(problem, X):
+            levels: list[float] = []
+
+            def weigh(predicted: Array) -> Array:
+                # The first one was chosen when the residual was measured.
+                level = threshold
+                if levels:
+                    level = self._threshold(problem, X.rank, predicted, levels[-1])
+                levels.append(level)
+                return _weights(predicted, level)
+
+            rounds = self.reweightings
             try:
-                return _direct.solve(
-                    squared, X, None, residual=residual, weights=weights, tol=self.inner_tol
+                D = _direct.reweighted(
+                    squared, X, residual, weigh, rounds=rounds, tol=self.inner_tol
                 )
+                return D, levels[-1]
             except SolverBreakdownError:
                 # Dependent columns, which iterations from zero do not mind.
                 pass
+        weights = _weights(residual, threshold)
         slope = (weights * residual).astype(residual.dtype, copy=False)
         at = _gradient(problem, X, slope)
         roots = np.sqrt(weights)
         # The data do not enter: the gradient is given.
         weighted = squared.replace(operator=Weighted(problem.operator, roots))
-        D, _, _ = direction(weighted, X, at, tol=self.inner_tol, limit=self.inner_limit)
-        if not D.isfinite():
+        found, _, _ = direction(weighted, X, at, tol=self.inner_tol, limit=self.inner_limit)
+        if not found.isfinite():
             raise SolverBreakdownError("the inner iteration is not finite")
-        return (D.left,) if problem.symmetric else (D.left, D.right)
+        return ((found.left,) if problem.symmetric else (found.left, found.right)), threshold
 
     def _direct(self, problem: Problem, X: Factors) -> bool:
         if self.inner == "auto":
@@ -333,6 +353,11 @@ class Reweighted(Solver):
     def parts(self, state: ReweightedState) -> dict[str, str]:
         """Why the matrix may be wrong although the gradient vanishes, as "doubt"; else empty."""
         return {"doubt": state.doubt}
+
+
+def _weights(residual: Array, threshold: float) -> Array:
+    size = np.abs(residual)
+    return threshold / np.maximum(size, size.dtype.type(threshold))
 
 
 def _half_of_digits(problem: Problem) -> float:

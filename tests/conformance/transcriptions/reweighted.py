@@ -15,24 +15,32 @@ def reweighted(d, L, R):
         max(int(np.ceil(c)), int(np.ceil(1.25 * freedom))) - 1
         for c in (0.5 * len(d.y), 0.25 * len(d.y))
     )
+
+    def threshold(e, h):
+        size = np.sort(np.abs(e))
+        h = min(h, 0.2 * min(size[k], 6 * size[low]))
+        return max(h, np.finfo(float).eps * np.mean(np.abs(d.y)))
+
     h = np.inf
     while True:
         e = d.residual(L @ R.T)
-        size = np.sort(np.abs(e))
-        h = min(h, 0.2 * min(size[k], 6 * size[low]))
-        h = max(h, np.finfo(float).eps * np.mean(np.abs(d.y)))
-        w = np.minimum(1.0, h / np.abs(e))
+        h = threshold(e, h)
         U, S = np.linalg.qr(L)
         V, T = np.linalg.qr(R)
         J = np.einsum("kij,jb->kib", d.A, V).reshape(len(d.A), -1)
         K = np.einsum("kij,ib->kjb", d.A, U).reshape(len(d.A), -1)
         # Least norm in orthonormal coordinates, dL = DL T^{-T} and dR = DR S^{-T}.
         B = J + K if d.symmetric else np.hstack([J, K])
-        x = np.linalg.lstsq(np.sqrt(w)[:, None] * B, -np.sqrt(w) * e, rcond=1e-10)[0]
+        last, predicted = h, e
+        for time in range(3):
+            last = threshold(predicted, last) if time else h
+            w = last / np.maximum(np.abs(predicted), last)
+            x = np.linalg.lstsq(np.sqrt(w)[:, None] * B, -np.sqrt(w) * e, rcond=1e-10)[0]
+            predicted = e + B @ x
         dL = x[: L.size].reshape(L.shape) @ np.linalg.inv(T).T
         dR = dL if d.symmetric else x[L.size :].reshape(R.shape) @ np.linalg.inv(S).T
 
-        def huber(t, L=L, R=R, dL=dL, dR=dR, h=h):
+        def huber(t, L=L, R=R, dL=dL, dR=dR, h=last):
             z = np.abs(d.residual((L + t * dL) @ (R + t * dR).T))
             return np.sum(np.where(z <= h, 0.5 * z**2, h * (z - 0.5 * h)))
 
