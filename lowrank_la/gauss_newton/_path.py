@@ -557,7 +557,9 @@ class Ladder:
         rung = self.rung(state)
         assert rung is not None
         fall = HASTY if rung.hasty else FALL
-        if state.value <= (1 - fall) * before and state.count < MOST:
+        # Below rounding it may go on to fall.
+        exact = relative_residual(problem, state) <= ROUNDING * np.finfo(state.left.dtype).eps
+        if state.value <= (1 - fall) * before and state.count < MOST and not exact:
             return
         state.place(state.X.balanced(), state.at)
         if state.left.shape[1] < self.rank:

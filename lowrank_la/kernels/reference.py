@@ -336,6 +336,7 @@ def block_products(lo: int, hi: int, blocks: Array, x: Array, out: Array) -> Non
 
 
 def tangent_cg(
+    lanes: tuple[int, ...] | None,
     left: Array,
     right: Array,
     indptr_l: Array,

@@ -11,7 +11,29 @@ from typing import Any
 
 import numpy as np
 
+from . import _jit
 from ._jit import inline, kernel
+
+if _jit.enabled():
+    from ._vectors import (
+        add_row,
+        add_rows,
+        at,
+        block_at,
+        dot,
+        dots,
+        minus,
+        pair_dots,
+        plus,
+        row_of,
+        store,
+        times,
+        total,
+        zeros,
+    )
+
+BLOCK = 8
+ONE = (0,)
 
 
 @inline
@@ -89,6 +111,83 @@ def line_sums(lo, hi, mine, pairs, indptr, cols, data):  # type: ignore[no-untyp
             s11 += abs(a1) ** 2
             s12 += (np.conj(a1) * a2).real
             s22 += abs(a2) ** 2
+    return ee, e1, e2, s11, s12, s22
+
+
+@kernel
+def wide_tangent_sums(lo, hi, lanes, mine, pairs, indptr, cols, out):  # type: ignore[no-untyped-def]
+    """out[i] = sum of t_p pairs[cols[p], first], with t_p = <mine[i], pairs[cols[p]]>.
+
+    Rows of `mine` are (direction, factor), rows of `pairs` (factor, direction).
+    """
+    row = np.empty(mine.shape[1] // 2, mine.dtype)
+    for i in range(lo, hi):
+        d = row_of(mine, i, 0, lanes)
+        u = row_of(mine, i, 1, lanes)
+        g = zeros(mine, lanes)
+        p = indptr[i]
+        stop = indptr[i + 1]
+        while p + BLOCK <= stop:
+            t = pair_dots(d, u, pairs, cols, p)
+            g = add_rows(g, t, pairs, cols, p)
+            p += BLOCK
+        while p < stop:
+            j = at(cols, p)
+            g = add_row(g, dot(d, pairs, j, 0) + dot(u, pairs, j, 1), pairs, j)
+            p += 1
+        store(row, 0, g)
+        for q in range(out.shape[1]):
+            out[i, q] = row[q]
+
+
+@kernel
+def wide_line_sums(lo, hi, lanes, mine, pairs, indptr, cols, data):  # type: ignore[no-untyped-def]
+    """Inner products (e.e, e.a1, e.a2, a1.a1, a1.a2, a2.a2) over the entries of rows lo..hi-1.
+
+    Along (L + t dL, R + t dR) the residual is e + t a1 + t^2 a2. Rows of `mine` are (direction,
+    factor), rows of `pairs` (factor, direction).
+    """
+    ee = e1 = e2 = s11 = s12 = s22 = 0.0
+    for i in range(lo, hi):
+        d = row_of(mine, i, 0, lanes)
+        u = row_of(mine, i, 1, lanes)
+        vee = zeros(mine, ONE)
+        ve1 = zeros(mine, ONE)
+        ve2 = zeros(mine, ONE)
+        v11 = zeros(mine, ONE)
+        v12 = zeros(mine, ONE)
+        v22 = zeros(mine, ONE)
+        p = indptr[i]
+        stop = indptr[i + 1]
+        while p + BLOCK <= stop:
+            e = minus(dots(u, pairs, cols, p, 0), block_at(data, p))
+            a1 = pair_dots(d, u, pairs, cols, p)
+            a2 = dots(d, pairs, cols, p, 1)
+            vee = plus(vee, times(e, e))
+            ve1 = plus(ve1, times(e, a1))
+            ve2 = plus(ve2, times(e, a2))
+            v11 = plus(v11, times(a1, a1))
+            v12 = plus(v12, times(a1, a2))
+            v22 = plus(v22, times(a2, a2))
+            p += BLOCK
+        ee += total(vee)
+        e1 += total(ve1)
+        e2 += total(ve2)
+        s11 += total(v11)
+        s12 += total(v12)
+        s22 += total(v22)
+        while p < stop:
+            j = at(cols, p)
+            e0 = dot(u, pairs, j, 0) - at(data, p)
+            b1 = dot(d, pairs, j, 0) + dot(u, pairs, j, 1)
+            b2 = dot(d, pairs, j, 1)
+            ee += e0 * e0
+            e1 += e0 * b1
+            e2 += e0 * b2
+            s11 += b1 * b1
+            s12 += b1 * b2
+            s22 += b2 * b2
+            p += 1
     return ee, e1, e2, s11, s12, s22
 
 
@@ -200,6 +299,7 @@ def _real_dot(a: Any, b: Any, x: Any, y: Any) -> float:
 
 @kernel
 def tangent_cg(  # type: ignore[no-untyped-def]
+    lanes,
     left,
     right,
     indptr_l,
@@ -218,6 +318,7 @@ def tangent_cg(  # type: ignore[no-untyped-def]
 ):
     """Conjugate gradients on ``(J* A* A J + diag(shift)) d = residual``, from zero.
 
+    With explicit vectors where `lanes` is a tuple as for `wide` kernels, without for None.
     Preconditioned by the blocks `inverse_l` and `inverse_r`. The residuals are overwritten, and
     the solution is written to `out_l` and `out_r`. Ends when the preconditioned residual is
     below `tol` times that at zero, after `limit` iterations, or where the curvature is lost to
@@ -226,13 +327,14 @@ def tangent_cg(  # type: ignore[no-untyped-def]
     n1 = left.shape[0]
     n2 = right.shape[0]
     rank = left.shape[1]
-    mine_l = np.empty((n1, 2 * rank), left.dtype)
-    pair_l = np.empty((n1, 2 * rank), left.dtype)
-    mine_r = np.empty((n2, 2 * rank), left.dtype)
-    pair_r = np.empty((n2, 2 * rank), left.dtype)
-    mine_l[:, rank:] = left
+    width = rank if lanes is None else BLOCK * len(lanes)
+    mine_l = np.zeros((n1, 2 * width), left.dtype)
+    pair_l = np.zeros((n1, 2 * width), left.dtype)
+    mine_r = np.zeros((n2, 2 * width), left.dtype)
+    pair_r = np.zeros((n2, 2 * width), left.dtype)
+    mine_l[:, width : width + rank] = left
     pair_l[:, :rank] = left
-    mine_r[:, rank:] = right
+    mine_r[:, width : width + rank] = right
     pair_r[:, :rank] = right
     z_l = np.empty_like(left)
     z_r = np.empty_like(right)
@@ -247,11 +349,15 @@ def tangent_cg(  # type: ignore[no-untyped-def]
     done = 0
     while done < limit and gamma > tol * tol * first:
         mine_l[:, :rank] = d_l
-        pair_l[:, rank:] = d_l
+        pair_l[:, width : width + rank] = d_l
         mine_r[:, :rank] = d_r
-        pair_r[:, rank:] = d_r
-        tangent_sums(0, n1, mine_l, pair_r, indptr_l, cols_l, z_l)
-        tangent_sums(0, n2, mine_r, pair_l, indptr_r, cols_r, z_r)
+        pair_r[:, width : width + rank] = d_r
+        if lanes is None:
+            tangent_sums(0, n1, mine_l, pair_r, indptr_l, cols_l, z_l)
+            tangent_sums(0, n2, mine_r, pair_l, indptr_r, cols_r, z_r)
+        else:
+            wide_tangent_sums(0, n1, lanes, mine_l, pair_r, indptr_l, cols_l, z_l)
+            wide_tangent_sums(0, n2, lanes, mine_r, pair_l, indptr_r, cols_r, z_r)
         for i in range(n1):
             for q in range(rank):
                 z_l[i, q] += shift[q] * d_l[i, q]

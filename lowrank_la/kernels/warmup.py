@@ -134,9 +134,10 @@ def _wide(dtype: Any, indptr: Any, indices: Any, data: Any, out: Any) -> int:
             wide.wide_weighted_sums(0, 2, lanes, data, product, indptr, indices, product)
             args = (lanes, product, product, indptr, indices, data, 0, 0.0, product.copy())
             wide.wide_loss_sums(0, 2, *args)
-            wide.wide_tangent_sums(0, 2, lanes, pair, pair, indptr, indices, product)
-            wide.wide_line_sums(0, 2, lanes, pair, pair, indptr, indices, data)
-            count += 6
+            tangent.wide_tangent_sums(0, 2, lanes, pair, pair, indptr, indices, product)
+            tangent.wide_line_sums(0, 2, lanes, pair, pair, indptr, indices, data)
+            _tangent_cg(lanes, product, indptr, indices)
+            count += 7
     return count
 
 
@@ -148,10 +149,17 @@ def _tangent(factor: Any, indptr: Any, indices: Any, data: Any) -> None:
     tangent.normal_blocks(0, 2, factor, indptr, indices, blocks)
     tangent.inverse_blocks(0, 2, blocks, shift, 0.0, blocks)
     tangent.block_products(0, 2, blocks, factor, product)
+    _tangent_cg(None, factor, indptr, indices)
+
+
+def _tangent_cg(lanes: Any, factor: Any, indptr: Any, indices: Any) -> None:
+    rank = factor.shape[1]
+    blocks, shift = np.ones((2, rank, rank), factor.dtype), np.ones(rank, factor.real.dtype)
     layouts = (indptr, indices, indptr, indices)
     outs = np.empty_like(factor), np.empty_like(factor)
     residuals = factor.copy(), factor.copy()
-    tangent.tangent_cg(factor, factor, *layouts, shift, blocks, blocks, *residuals, 0.1, 1, *outs)
+    args = (factor, factor, *layouts, shift, blocks, blocks, *residuals, 0.1, 1, *outs)
+    tangent.tangent_cg(lanes, *args)
 
 
 def cache_folder() -> str | None:

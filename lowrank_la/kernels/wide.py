@@ -17,7 +17,8 @@ from . import _jit
 from ._jit import inline, kernel
 from ._losses import ABSOLUTE, HUBER, SQUARED
 
-if _jit.enabled():
+COMPILED = _jit.enabled()
+if COMPILED:
     from ._vectors import (
         add_outer,
         add_row,
@@ -31,7 +32,6 @@ if _jit.enabled():
         inverse_roots,
         maximum,
         minus,
-        pair_dots,
         plus,
         put_tile,
         put_triangle,
@@ -56,7 +56,7 @@ TRIANGLE, TILED = (4, 6, 8, 10, 12, 16), 64
 
 def lanes_of(rank: int, dtype: Any) -> tuple[int, ...] | None:
     """What wide kernels take as `lanes` for this rank; None where the plain kernels serve."""
-    if dtype.kind != "f" or not _jit.enabled():
+    if dtype.kind != "f" or not COMPILED:
         return None
     if not FEWEST <= rank * dtype.itemsize <= MOST:
         return None
@@ -65,7 +65,7 @@ def lanes_of(rank: int, dtype: Any) -> tuple[int, ...] | None:
 
 def solver_of(rank: int, dtype: Any) -> tuple[Any, tuple[Any, ...]] | None:
     """The kernel for ridge least squares and its arguments before the padded factor, or None."""
-    if dtype.kind != "f" or not _jit.enabled() or rank > TILED:
+    if dtype.kind != "f" or not COMPILED or rank > TILED:
         return None
     if rank > TRIANGLE[-1]:
         return tiled_ridge_rows, ()
@@ -177,83 +177,6 @@ def wide_loss_sums(  # type: ignore[no-untyped-def]
         for q in range(out.shape[1]):
             out[i, q] = row[q]
     return loss
-
-
-@kernel
-def wide_tangent_sums(lo, hi, lanes, mine, pairs, indptr, cols, out):  # type: ignore[no-untyped-def]
-    """out[i] = sum of t_p pairs[cols[p], first], with t_p = <mine[i], pairs[cols[p]]>.
-
-    Rows of `mine` are (direction, factor), rows of `pairs` (factor, direction).
-    """
-    row = np.empty(mine.shape[1] // 2, mine.dtype)
-    for i in range(lo, hi):
-        d = row_of(mine, i, 0, lanes)
-        u = row_of(mine, i, 1, lanes)
-        g = zeros(mine, lanes)
-        p = indptr[i]
-        stop = indptr[i + 1]
-        while p + BLOCK <= stop:
-            t = pair_dots(d, u, pairs, cols, p)
-            g = add_rows(g, t, pairs, cols, p)
-            p += BLOCK
-        while p < stop:
-            j = at(cols, p)
-            g = add_row(g, dot(d, pairs, j, 0) + dot(u, pairs, j, 1), pairs, j)
-            p += 1
-        store(row, 0, g)
-        for q in range(out.shape[1]):
-            out[i, q] = row[q]
-
-
-@kernel
-def wide_line_sums(lo, hi, lanes, mine, pairs, indptr, cols, data):  # type: ignore[no-untyped-def]
-    """Inner products (e.e, e.a1, e.a2, a1.a1, a1.a2, a2.a2) over the entries of rows lo..hi-1.
-
-    Along (L + t dL, R + t dR) the residual is e + t a1 + t^2 a2. Rows of `mine` are (direction,
-    factor), rows of `pairs` (factor, direction).
-    """
-    ee = e1 = e2 = s11 = s12 = s22 = 0.0
-    for i in range(lo, hi):
-        d = row_of(mine, i, 0, lanes)
-        u = row_of(mine, i, 1, lanes)
-        vee = zeros(mine, ONE)
-        ve1 = zeros(mine, ONE)
-        ve2 = zeros(mine, ONE)
-        v11 = zeros(mine, ONE)
-        v12 = zeros(mine, ONE)
-        v22 = zeros(mine, ONE)
-        p = indptr[i]
-        stop = indptr[i + 1]
-        while p + BLOCK <= stop:
-            e = minus(dots(u, pairs, cols, p, 0), block_at(data, p))
-            a1 = pair_dots(d, u, pairs, cols, p)
-            a2 = dots(d, pairs, cols, p, 1)
-            vee = plus(vee, times(e, e))
-            ve1 = plus(ve1, times(e, a1))
-            ve2 = plus(ve2, times(e, a2))
-            v11 = plus(v11, times(a1, a1))
-            v12 = plus(v12, times(a1, a2))
-            v22 = plus(v22, times(a2, a2))
-            p += BLOCK
-        ee += total(vee)
-        e1 += total(ve1)
-        e2 += total(ve2)
-        s11 += total(v11)
-        s12 += total(v12)
-        s22 += total(v22)
-        while p < stop:
-            j = at(cols, p)
-            e0 = dot(u, pairs, j, 0) - at(data, p)
-            b1 = dot(d, pairs, j, 0) + dot(u, pairs, j, 1)
-            b2 = dot(d, pairs, j, 1)
-            ee += e0 * e0
-            e1 += e0 * b1
-            e2 += e0 * b2
-            s11 += b1 * b1
-            s12 += b1 * b2
-            s22 += b2 * b2
-            p += 1
-    return ee, e1, e2, s11, s12, s22
 
 
 @inline

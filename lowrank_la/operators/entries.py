@@ -452,7 +452,7 @@ class EntrySampling:
         ):
             out = np.empty((mine[0].shape[0], X.rank), X.dtype)
             kernel, lanes, (rows_, pairs) = _fitting(
-                tangent.tangent_sums, wide.wide_tangent_sums, mine, others
+                tangent.tangent_sums, tangent.wide_tangent_sums, mine, others
             )
             args = (rows_, pairs, layout.indptr, layout.indices, out)
             layout.run(kernel, 3 * X.rank, *lanes, *args)
@@ -477,7 +477,7 @@ class EntrySampling:
         """
         X, D = _one_dtype(X, D)
         kernel, lanes, (mine, pairs) = _fitting(
-            tangent.line_sums, wide.wide_line_sums, (D.left, X.left), (X.right, D.right)
+            tangent.line_sums, tangent.wide_line_sums, (D.left, X.left), (X.right, D.right)
         )
         layout, data = self._by_row, prepared[0].astype(mine.dtype, copy=False)
         args = (mine, pairs, layout.indptr, layout.indices, data)
@@ -553,6 +553,7 @@ class EntrySampling:
         outs = np.empty_like(left), np.empty_like(right)
         rows_, columns = self._by_row, self._by_column
         count, share = tangent.tangent_cg(
+            wide.lanes_of(X.rank, left.dtype),
             left,
             right,
             rows_.indptr,
