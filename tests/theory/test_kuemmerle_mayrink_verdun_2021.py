@@ -32,21 +32,21 @@ def error(instance, solver, **options):
 
 @pytest.mark.parametrize("cond", [1.0, 1e3, 1e5])
 def test_the_error_is_squared_near_the_solution(cond):
-    """Theorem 3.1; in units of the smallest singular value, as the neighbourhood is stated.
+    """Local quadratic convergence, in units of the smallest singular value.
 
-    Ratios of an error to the square of the one before of 2 to 20 were measured. A linear phase
-    would show by ratios of 30 and more below an error of 0.01.
+    Ratios of an error to the square of the one before of 2 to 8 were measured. A linear phase
+    would show by ratios that grow without limit.
     """
     result = ll.solve(made(200, cond, 3, 0), "matrix_irls")
     errors = cond * result.trace["rel_error"]
     near = (errors[:-1] < 0.1) & (errors[1:] > 1e-14 * cond)
     assert near.sum() >= 2
-    assert np.all(errors[1:][near] < 30 * errors[:-1][near] ** 2), errors
+    assert np.all(errors[1:][near] < 15 * errors[:-1][near] ** 2), errors
     assert errors[-1] < 1e-12 * cond
 
 
 def test_linear_systems_stay_well_conditioned():
-    """Theorem 4.2: inner iterations per step near the solution, condition number 10 and 1e5."""
+    """Inner iterations per step near the solution, condition number 10 and 1e5: 27 and 31."""
     counts = {}
     for cond in (10.0, 1e5):
         observe = {"inner": lambda view: float(view.state.inner)}
