@@ -13,7 +13,7 @@ from lowrank_la.errors import (
     InvalidTypeError,
 )
 from lowrank_la.gauss_newton import Ladder, parse
-from lowrank_la.gauss_newton._path import thinned
+from lowrank_la.gauss_newton._path import concentration, thinned
 from lowrank_la.solvers import make_solver
 
 RANK, SIZE = 3, 60
@@ -308,3 +308,36 @@ def test_weights_above_the_leading_singular_value_leave_nothing(symmetric):
         assert result.n_iter == 0
         assert result.factors.norm() == 0
         assert "zero is the minimum with the nuclear-norm weight 1e+03" in result.parts["verdict"]
+
+
+def noisy_limit(cond, oversampling, seed, noise):
+    problem = limit(80, 3, cond, oversampling, seed)
+    data = problem.problem.data
+    added = np.random.default_rng(0).standard_normal(data.size) * np.sqrt(np.mean(data**2))
+    return problem, problem.problem.replace(data=data + noise * added)
+
+
+@pytest.mark.parametrize(("oversampling", "seed"), [(1.2, 1202), (1.35, 1206)])
+def test_two_tries_that_agree_are_evidence_at_the_limit_too(oversampling, seed):
+    instance, problem = noisy_limit(10.0, oversampling, seed, 1e-5)
+    result = ll.solve(problem, "rank_path", rank=3)
+    assert result.status is ll.Status.CONVERGED
+    assert "held out" in result.parts["verdict"]
+    best = ll.solve(problem, "gauss_newton", start=instance.truth.factors, max_iter=300)
+    assert result.factors.distance(best.factors) < 1e-6 * best.factors.norm()
+
+
+def test_tries_that_agree_on_a_local_minimum_are_no_success():
+    """Three kinds of path end there, and predict what is held out as noise would let them."""
+    instance, problem = noisy_limit(1.0, 1.2, 1210, 1e-6)
+    result = ll.solve(problem, "rank_path", rank=3, restarts=0)
+    assert result.parts["outcomes"].count("residual 1.1e-03, held-out error 0.014") == 3
+    assert instance.truth.relative_error(result.factors) > 0.05
+    assert result.status is ll.Status.STALLED
+
+
+def test_concentration():
+    rng = np.random.default_rng(0)
+    assert concentration(rng.standard_normal(100_000)) == pytest.approx(3.0, abs=0.1)
+    assert concentration(np.eye(100)[0]) == pytest.approx(100.0)
+    assert concentration(np.zeros(3)) == 0.0

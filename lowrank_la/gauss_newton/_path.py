@@ -48,8 +48,14 @@ LEAVES = 0.5
 # With so many times as many measurements as unknowns, tries that end with the same residual,
 # up to this share of it, are taken to have found the same matrix, and noise.
 PLENTY, AGREES = 2.0, 0.02
-# With fewer, down to so many times, they have to agree closely in residual and as matrices.
+# With fewer, they have to agree as matrices too: down to SOME times, in a residual that is the same
+# up to CLOSELY, as well as the data determine it; down to FEW times, up to SAME.
 SOME, CLOSELY = 1.45, 0.001
+FEW, SAME = 1.15, 0.001
+# Paths of different kinds do end at the same wrong matrix; what it cannot fit is then in a few
+# rows and columns. Fourth moment over the square of the second: 3 for noise, 4 to 7 for what a
+# fit leaves of it at 1.2 times as many measurements as unknowns, 10 to 100 at local minima.
+HEAVY = 8.0
 # With a nuclear-norm weight: multiples of the residual of shrunk singular values, and what small
 # residuals are that are due to it; the relative gap to the dual; steps that are slow.
 SHRINKS, SMALL, GAP, SETTLED = 3.0, 0.1, 1e-4, 1e-4
@@ -419,10 +425,15 @@ class Ladder:
                 # Shrunk matrices predict less.
                 return error < (1.0 if again else PREDICTS)
             return error < PREDICTS and again
-        if ratio < SOME or not np.any(gaps <= CLOSELY * miss):
+        if ratio < FEW or not error < PREDICTS or not np.any(gaps <= AGREES * miss):
             return False
+        if concentration(problem.residual(state.X)) > HEAVY:
+            return False
+        move = relative_move(state.X, state.best)
+        if ratio < SOME:
+            return move <= SAME
         # The held-out error tells how well the data determine the matrix.
-        return error < PREDICTS and relative_move(state.X, state.best) < error
+        return move <= SAME or (bool(np.any(gaps <= CLOSELY * miss)) and move < error)
 
     def _is_minimum(self, problem: Problem, state: PathState, miss: float) -> bool:
         """Whether the residual is what the nuclear-norm weight makes it.
@@ -461,7 +472,10 @@ class Ladder:
         state.place(best, evaluate(problem, best))
         state.rung = state.best_rung
         if self.judge and state.best_score < PREDICTS:
-            error, miss = self._again(problem, state), relative_residual(problem, state)
+            miss = relative_residual(problem, state)
+            ratio = problem.informative / problem.degrees_of_freedom(self.rank)
+            even = ratio >= PLENTY or concentration(problem.residual(best)) <= HEAVY
+            error = self._again(problem, state) if even else float("inf")
             if error < min(PREDICTS, self._expected(problem, miss)):
                 self._accept(state, miss, error)
                 return
@@ -614,6 +628,13 @@ def relative_residual(problem: Problem, state: PathState) -> float:
     """``|A(X) - y| / |y|`` at the present factors, whose ridge is zero."""
     loss = problem.misfit(state.X, state.at)
     return float(np.sqrt(max(2.0 * loss, 0.0)) / np.linalg.norm(problem.data))
+
+
+def concentration(residual: Array) -> float:
+    """Mean fourth power of the moduli, over the square of the mean second one."""
+    squares = np.abs(residual.astype(np.result_type(residual, np.float64))) ** 2
+    mean = float(np.mean(squares))
+    return float(np.mean((squares / mean) ** 2)) if mean > 0 else 0.0
 
 
 def leading_columns(X: Factors, rank: int) -> Factors:
