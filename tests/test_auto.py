@@ -135,7 +135,9 @@ def test_it_never_fails_where_another_succeeds(oversampling, cond):
         assert result.trace["rel_error"][-1] < 1e-8, result
 
 
-@pytest.mark.parametrize(("seed", "tol"), [(5, 1e-4), (9, 1e-3)])
+# Of two of them the entries leave a column open, at which no error of size is made.
+@pytest.mark.filterwarnings("ignore:the data leave:lowrank_la.errors.UnderdeterminedWarning")
+@pytest.mark.parametrize(("seed", "tol"), [(5, 1e-4), (2, 1e-3), (3, 1e-3)])
 def test_a_loose_tolerance_makes_no_wrong_matrix_right(seed, tol):
     """Sweeps that crawl have a small gradient far from the data."""
     instance = ll.problems.completion((100, 100), 4, oversampling=2, cond=20, least=6, rng=seed)

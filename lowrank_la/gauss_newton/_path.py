@@ -427,7 +427,7 @@ class Ladder:
             return error < PREDICTS and again
         if ratio < FEW or not error < PREDICTS or not np.any(gaps <= AGREES * miss):
             return False
-        if concentration(problem.residual(state.X)) > HEAVY:
+        if not problem.nuclear and concentration(problem.residual(state.X)) > HEAVY:
             return False
         move = relative_move(state.X, state.best)
         if ratio < SOME:
@@ -474,7 +474,8 @@ class Ladder:
         if self.judge and state.best_score < PREDICTS:
             miss = relative_residual(problem, state)
             ratio = problem.informative / problem.degrees_of_freedom(self.rank)
-            even = ratio >= PLENTY or concentration(problem.residual(best)) <= HEAVY
+            even = ratio >= PLENTY or problem.nuclear > 0
+            even = even or concentration(problem.residual(best)) <= HEAVY
             error = self._again(problem, state) if even else float("inf")
             if error < min(PREDICTS, self._expected(problem, miss)):
                 self._accept(state, miss, error)
