@@ -31,15 +31,7 @@ class PerturbedSolves(EntrySampling):
 
     def row_solve(self, *args: Any, **options: Any) -> Array:
         """The rows, perturbed."""
-        return self._perturbed(super().row_solve(*args, **options))
-
-    def row_steps(self, X: Any, *args: Any, **options: Any) -> Any:
-        """The steps to such rows."""
-        loss, slope, step, _ = super().row_steps(X, *args, **options)
-        rows = X.left if options["side"] == "left" else X.right
-        return loss, slope, self._perturbed(rows + step) - rows, None
-
-    def _perturbed(self, rows: Array) -> Array:
+        rows = super().row_solve(*args, **options)
         error = self.noise.standard_normal(rows.shape)
         scale = self.size_of_errors * np.linalg.norm(rows) / np.linalg.norm(error)
         return np.asarray(rows + scale * error)

@@ -119,3 +119,16 @@ def test_rows_without_entries_stay():
     assert not slope[3].any()
     assert not step[3].any()
     assert np.count_nonzero(step[4]) <= 2
+
+
+def test_solves_of_a_subclass_count():
+    class Shifted(EntrySampling):
+        def row_solve(self, *args, **options):
+            return super().row_solve(*args, **options) + 1
+
+    i, j, L, R, y = setting(np.float64, 3)
+    steps = []
+    for kind in (EntrySampling, Shifted):
+        operator = kind(i, j, (len(L), len(R)), empty="allow")
+        steps.append(operator.row_steps(Factors(L, R), operator.prepare(y), 0.5, side="left")[2])
+    np.testing.assert_allclose(steps[1], steps[0] + 1, atol=1e-10)
