@@ -13,7 +13,7 @@ from lowrank_la.errors import (
     InvalidTypeError,
 )
 from lowrank_la.gauss_newton import Ladder, parse
-from lowrank_la.gauss_newton._path import concentration, thinned
+from lowrank_la.gauss_newton._held_out import concentration, thinned
 from lowrank_la.solvers import make_solver
 
 RANK, SIZE = 3, 60

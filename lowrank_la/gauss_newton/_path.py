@@ -9,21 +9,17 @@ chance; each costs a fraction of a second, and success is visible. So they are t
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
-from typing import Any
-from weakref import WeakKeyDictionary
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .._point import PointState
 from .._random import stream
-from .._typing import Array
-from ..errors import InvalidInputError
 from ..factors import Factors
-from ..operators import HasPositions, MeasurementOperator
-from ..operators.combine import Subset
-from ..operators.entries import EntrySampling
 from ..problem import Problem
+from ._columns import best_pair, leading, leading_columns, seen_norm
+from ._held_out import concentration, error_on, held_out_error, split, thinned
+from ._rungs import FIRST, LADDERS, RESTART, WITHOUT, Rung, parse
+from ._state import PathState
 from ._step import evaluate, next_forcing, step
 
 # A residual of so many rounding units, relative to the data, is none.
@@ -41,8 +37,8 @@ BOTTOM = {"rank": 1e-4, "ridge": 2e-4, "logdet": 1e-3}
 # Columns beyond the rank under ridges that differ by direction, and the share of the first level
 # at which they go: a wrong direction fades away there instead of being turned.
 SPARE, SPARED = 1, 0.02
-# Held-out measurements, and the share of their size that a matrix must explain.
-HELD_OUT, PREDICTS = 0.05, 0.5
+# Share of the held-out measurements' size that a matrix must explain.
+PREDICTS = 0.5
 # A matrix accepted under noise is kept where the steps to the minimum leave it by this share.
 LEAVES = 0.5
 # With so many times as many measurements as unknowns, tries that end with the same residual,
@@ -62,158 +58,6 @@ SHRINKS, SMALL, GAP, SETTLED = 3.0, 0.1, 1e-4, 1e-4
 # Leading singular values of the residual as columns enter: of flat spectra the second is more
 # than this share of the first, or the last; of steep ones the last, or the second, is less.
 FLAT, EVEN, STEEP, SUDDEN = 0.77, 0.4, 0.01, 0.2
-KINDS = ("rank", "ridge", "logdet")
-
-
-@dataclass(frozen=True)
-class Rung:
-    """One way through ranks and ridges.
-
-    Attributes
-    ----------
-    kind : {"rank", "ridge", "logdet"}
-        Column by column; at full rank under one ridge; at full rank under a ridge for each
-        direction that is smaller for larger singular values.
-    strength : float
-        Ridge in units of the leading singular value of the residual ("rank"), of the data
-        ("ridge", at the top), or of the sampling ("logdet").
-    rate : float
-        Factor by which the ridge is taken down.
-    seed : int
-        Chooses the start of power iterations.
-    hasty : bool
-        On to the next rank sooner, along directions that are computed more accurately: it finds
-        other matrices.
-    without : float
-        Share of the measurements, drawn by `seed`, that is left out until the ridge is gone.
-        Near the limit a path turns to another matrix for a few of them, and may for the better.
-    """
-
-    kind: str
-    strength: float
-    rate: float
-    seed: int = 0
-    hasty: bool = False
-    without: float = 0.0
-
-    def __str__(self) -> str:
-        return f"{self.kind}:{self.strength:g}:{self.rate:g}" + (
-            f"#{self.seed}" if self.seed else ""
-        )
-
-
-RATES = {"rank": 0.3, "ridge": 0.7, "logdet": 0.95}
-FIRST = "rank:0.1"
-# What follows the first rung, by the spread of singular values that it saw.
-LADDERS = {
-    "flat": ("rank:0.5:0.6", "logdet:0.3", "rank:0.3:0.8", "ridge:0.5:0.85"),
-    "mixed": ("logdet:0.3", "rank:0", "rank:0.15"),
-    "steep": ("rank:0", "rank:0.01", "rank:0.03", "rank:0.003", "logdet:0.3"),
-}
-# Of four restarts three are paths without some of the data, in such shares.
-RESTART, WITHOUT = "logdet:0.3", (0.1, 0.05)
-
-
-def parse(text: Any) -> Rung:
-    """A rung from ``"kind:strength"`` or ``"kind:strength:rate"``.
-
-    Raises
-    ------
-    InvalidInputError
-        For anything else.
-    """
-    pieces = str(text).split(":")
-    try:
-        kind, strength = pieces[0], float(pieces[1])
-        rate = float(pieces[2]) if len(pieces) > 2 else RATES[kind]
-        good = len(pieces) <= 3 and strength >= 0 and np.isfinite(strength) and 0 < rate < 1
-    except (KeyError, IndexError, ValueError):
-        good = False
-    if not good or (kind != "rank" and strength == 0):
-        raise InvalidInputError(
-            f"a rung is 'kind:strength' or 'kind:strength:rate' with kind one of "
-            f"{', '.join(KINDS)}, a strength of at least 0 and a rate in (0, 1), for example "
-            f"'rank:0.1:0.3'; got {text!r}"
-        )
-    return Rung(kind, strength, rate)
-
-
-@dataclass
-class PathState(PointState):
-    """Where a ladder of tries stands.
-
-    Attributes
-    ----------
-    left, right : array
-        The present factors; `right` is None for symmetric problems.
-    iteration : int
-        Gauss-Newton steps done.
-    rung : int
-        Number of the try; -1 for the one from the start that was given.
-    phase : str
-        "grow", "anneal" or "finish"; "found", "kept" or "exhausted" at the end.
-    weights : array, shape (k,)
-        The ridge of each column.
-    level : float
-        What is annealed.
-    top : float
-        Its first value.
-    second, spread : float
-        Second and last over first singular value of the residual, as the columns of the first
-        rung entered along them; NaN before.
-    value, left_gradient, right_gradient
-        Objective with the ridge, and its gradient.
-    forcing, length, move, slow, count, since
-        Tolerance of the next inner solve; how far the last step went, relative to its
-        direction and to the matrix; slow steps in a row, steps at this level and in this try.
-    block : array
-        Start of the next power iteration.
-    best_left, best_right, best_score, best_rung
-        The best matrix of all tries, its score (the relative residual, if it predicts anything
-        of held-out data), and from which try.
-    stationary : array
-        Relative residuals of the tries that ended at a stationary point.
-    outcomes : str
-        What each try gave.
-    verdict : str
-        Why the ladder ended.
-    inner : int
-        Inner iterations so far.
-    """
-
-    rung: int
-    phase: str
-    weights: Array
-    level: float
-    top: float
-    second: float
-    spread: float
-    forcing: float
-    length: float
-    move: float
-    slow: int
-    count: int
-    since: int
-    block: Array
-    best_left: Array
-    best_right: Array | None
-    best_score: float
-    best_rung: int
-    stationary: Array
-    outcomes: str
-    verdict: str
-    inner: int
-
-    @property
-    def best(self) -> Factors:
-        """The best factors of all tries."""
-        left = self.best_left
-        return Factors(left, left if self.best_right is None else self.best_right)
-
-    def copy_from(self, other: PathState) -> None:
-        """Take over all fields."""
-        for item in fields(self):
-            setattr(self, item.name, getattr(other, item.name))
 
 
 @dataclass(frozen=True)
@@ -631,121 +475,6 @@ def relative_residual(problem: Problem, state: PathState) -> float:
     return float(np.sqrt(max(2.0 * loss, 0.0)) / np.linalg.norm(problem.data))
 
 
-def concentration(residual: Array) -> float:
-    """Mean fourth power of the moduli, over the square of the mean second one."""
-    squares = np.abs(residual.astype(np.result_type(residual, np.float64))) ** 2
-    mean = float(np.mean(squares))
-    return float(np.mean((squares / mean) ** 2)) if mean > 0 else 0.0
-
-
-def leading_columns(X: Factors, rank: int) -> Factors:
-    """The first columns of balanced factors, which come by falling singular value."""
-    left = np.ascontiguousarray(X.left[:, :rank])
-    return Factors(left, left if X.symmetric else np.ascontiguousarray(X.right[:, :rank]))
-
-
 def relative_move(X: Factors, Y: Factors) -> float:
     """``|X - Y|_F / |Y|_F``."""
     return X.distance(Y) / max(Y.norm(), 1e-300)
-
-
-def seen_norm(problem: Problem) -> float:
-    """``|X|_F`` as the data suggest it."""
-    return float(np.linalg.norm(problem.data) / np.sqrt(problem.operator.isometry))
-
-
-def leading(
-    problem: Problem, X: Factors | None, block: Array, sweeps: int
-) -> tuple[Array, Array, Array]:
-    """Leading singular triplets of ``A*(y - A(X))`` by block power iterations.
-
-    For symmetric problems the largest eigenvalues of its Hermitian part, with one basis.
-    """
-    operator = problem.operator
-    z = problem.data if X is None else -problem.residual(X)
-    z = z.astype(problem.dtype, copy=False)
-    if problem.symmetric:
-        for _ in range(sweeps):
-            image = operator.adjoint_right(z, block) + operator.adjoint_left(z, block)
-            block = np.linalg.qr(image)[0]
-        image = 0.5 * (operator.adjoint_right(z, block) + operator.adjoint_left(z, block))
-        small = block.conj().T @ image
-        values, turn = np.linalg.eigh(0.5 * (small + small.conj().T))
-        basis = block @ turn[:, ::-1]
-        return basis, np.maximum(values[::-1], 1e-3 * np.abs(values).max()), basis
-    for _ in range(sweeps - 1):
-        # Once per sweep: in between the columns cannot become dependent.
-        block = np.linalg.qr(operator.adjoint_left(z, operator.adjoint_right(z, block)))[0]
-    left = np.linalg.qr(operator.adjoint_right(z, block))[0]
-    block, triangle = np.linalg.qr(operator.adjoint_left(z, left))
-    # A*(z)^H left = block triangle.
-    u, values, vh = np.linalg.svd(triangle)
-    return left @ vh.conj().T, values, block @ u
-
-
-def best_pair(problem: Problem, X: Factors | None, u: Array, v: Array) -> tuple[Array, Array]:
-    """``c u v^H`` as a pair of columns, with the c >= 0 that fits the residual best."""
-    measured = problem.operator.forward(Factors(u, v))
-    z = problem.data if X is None else -problem.residual(X)
-    size = float(np.sum(np.abs(measured) ** 2))
-    along = float(np.sum((measured.conj() * z).real))
-    c = along / size if size > 0 else 0.0
-    if not c > 0:
-        # No multiple helps; a small one lets the next steps turn it.
-        c = 1e-3 * seen_norm(problem)
-    root = u.real.dtype.type(np.sqrt(c))
-    return root * u, root * v
-
-
-_THINNED: WeakKeyDictionary[Problem, tuple[tuple[float, int, int], Problem]] = WeakKeyDictionary()
-
-
-def thinned(problem: Problem, rung: Rung | None, seed: int) -> Problem:
-    """The problem without the share of measurements that a rung leaves out."""
-    if rung is None or not rung.without:
-        return problem
-    key = rung.without, rung.seed, seed
-    known = _THINNED.get(problem)
-    if known is None or known[0] != key:
-        rest = split(problem, seed, name=f"left out {rung.seed}", share=rung.without)[0]
-        # Kept from step to step of a try.
-        _THINNED[problem] = known = (key, rest)
-    return known[1]
-
-
-def split(
-    problem: Problem, seed: int, *, name: str = "held out", share: float = HELD_OUT
-) -> tuple[Problem, MeasurementOperator, Array]:
-    """The problem without some measurements; the operator and the data of those."""
-    m, operator = problem.data.size, problem.operator
-    out = np.zeros(m, bool)
-    out[stream(seed, name).permutation(m)[: max(1, int(share * m))]] = True
-    if isinstance(operator, HasPositions):
-        i, j = operator.positions
-        parts: list[Any] = [
-            EntrySampling(i[k], j[k], problem.shape, empty="allow") for k in (~out, out)
-        ]
-    else:
-        parts = [Subset(operator, np.flatnonzero(k)) for k in (~out, out)]
-    data = problem.data[~out]
-    rest = problem.replace(operator=parts[0], data=data)
-    return rest, parts[1], problem.data[out]
-
-
-def error_on(operator: MeasurementOperator, data: Array, X: Factors) -> float:
-    """Relative error of the predicted data; infinite if there is nothing to predict."""
-    size = float(np.linalg.norm(data))
-    return float(np.linalg.norm(operator.forward(X) - data)) / size if size else float("inf")
-
-
-def held_out_error(problem: Problem, X: Factors, seed: int) -> float:
-    """Relative error on measurements left out, after a few steps on the others from X."""
-    rest, test, data = split(problem, seed)
-    at = evaluate(rest, X)
-    for _ in range(8):
-        before = at.value
-        move = step(rest, X, at, tol=TOL, limit=LAST_LIMIT)
-        X, at = move.X, move.at
-        if move.length == 0.0 or at.value > (1 - SLOW) * before:
-            break
-    return error_on(test, data, X)
