@@ -112,14 +112,21 @@ def test_relation_of_rates():
     assert _relaxed_rate(0.36, 1.5) == 0.5
 
 
-def test_states_go_on_where_they_were():
-    case = instance()
-    first = ll.solve(case, "altmin", max_iter=6, tol=0)
-    assert first.state.relaxation > 1
-    second = ll.solve(case, "altmin", start=first, max_iter=12, tol=0)
-    whole = ll.solve(case, "altmin", max_iter=12, tol=0)
+@pytest.mark.parametrize("options", [{}, {"ridge": 0.05}, {"relaxation": 1.2}])
+@pytest.mark.parametrize("first", [2, 10])
+def test_states_go_on_where_they_were(options, first):
+    """Both where the normal matrices are new and where they are those of an earlier sweep."""
+    case = instance(oversampling=4)
+    before = ll.solve(case, "altmin", max_iter=first, tol=0, **options)
+    assert (before.state.drift > 0) == (first == 10 and "relaxation" not in options)
+    second = ll.solve(case, "altmin", start=before, max_iter=16, tol=0, **options)
+    whole = ll.solve(case, "altmin", max_iter=16, tol=0, **options)
     assert np.array_equal(second.factors.left, whole.factors.left)
     assert second.state.relaxation == whole.state.relaxation
+    rows = slice(1, second.trace.n_rows)
+    np.testing.assert_array_equal(
+        second.trace["objective"][rows], whole.trace["objective"][first + 1 :]
+    )
 
 
 def test_reaches_rounding_accuracy():

@@ -355,7 +355,9 @@ class AltMin(Solver):
         self.resume(state, previous)
         if previous.correction is None:
             return state
-        columns = self._half(problem, start, "right", previous.kept_right)
+        # Without drift the last sweep formed its matrices, and steps came from these.
+        again = previous.kept_right if previous.drift > 0.0 else None
+        columns = self._half(problem, start, "right", again)
         slope = state.left_gradient
         kept, core, drift = previous.kept_left, previous.core, previous.drift
         new = self._state(problem, start, slope, columns, kept, core, drift)
