@@ -40,9 +40,7 @@ def test_the_default_is_a_search_along_the_line(name, sensing):
     assert np.array_equal(found, steps_of(huber, name, rank=2, step_size="backtracking"))
 
 
-@pytest.mark.parametrize(
-    ("name", "small"), [("gd", 0.5), ("scaledgd_lambda", 0.3), ("precgd", 0.5)]
-)
+@pytest.mark.parametrize(("name", "small"), [("gd", 0.5), ("scaledgd_lambda", 0.3)])
 def test_the_default_step_is_constant_near_zero(name, small, symmetric):
     unit = 1.0 / symmetric.problem.operator.isometry
     if name == "gd":
