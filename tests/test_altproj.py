@@ -150,6 +150,30 @@ def test_clipping_is_better_for_errors_of_all_sizes():
     assert results[2].state.clipped
 
 
+@pytest.mark.parametrize(("decay", "gross"), [(0.6, 0.3), (0.5, 0.1)])
+def test_data_of_nearly_low_rank_end_before_they_are_overfitted(decay, gross):
+    """As a hyperspectral image: singular values that go on falling, and gross errors."""
+    rng = np.random.default_rng(0)
+    U, V = (np.linalg.qr(rng.standard_normal((n, 80)))[0] for n in (600, 80))
+    clean = (U * (decay ** np.arange(80) + 1e-3)) @ V.T
+    hit = rng.random(clean.shape) < gross
+    data = np.where(hit, rng.uniform(0.0, clean.max(), clean.shape), clean)
+    problem = ll.Problem(
+        ll.operators.FullObservation(clean.shape), data.ravel(), loss=ll.losses.Absolute()
+    )
+    result = ll.solve(problem, "altproj", rank=4)
+    size = np.linalg.norm(clean)
+    off = np.linalg.norm(result.factors.to_dense() - clean) / size
+    best = np.linalg.norm(np.linalg.svd(clean, compute_uv=False)[4:]) / size
+    assert result.status is ll.Status.STALLED, result.reason
+    assert result.parts["doubt"] in result.reason
+    assert result.n_iter < 300
+    assert off < 1.5 * best
+    # The same point again if it goes on.
+    again = ll.solve(problem, "altproj", start=result, max_iter=result.n_iter + 5)
+    np.testing.assert_array_equal(again.factors.left, result.factors.left)
+
+
 def test_robust_completion():
     instance = ll.problems.robust_completion(
         (300, 250), 4, sampling=0.5, corruption=0.2, model="uniform", cond=3, rng=1

@@ -88,6 +88,7 @@ def test_rows_that_lag_at_every_pace_do_not_hold_the_threshold_up(soft):
         lowest=1.0,
         typical=2.0,
         median=2.0,
+        mean=3.0,
         border=0.0,
         beyond=0.0,
         misfit=0.01,

@@ -74,8 +74,9 @@ class Cut:
         By how much the share of the worst row or column is above the typical one.
     least : float
         The smallest number of measurements that a row or column keeps, relative to `needed`.
-    lowest, typical, median : float
-        Of the residual's moduli the lower quarter, the median of those kept, and that of all.
+    lowest, typical, median, mean : float
+        Of the residual's moduli the lower quarter, the median of those kept, and median and mean
+        of all.
     border : float
         Number of moduli between one and two thresholds, relative to that below.
     beyond : float
@@ -93,6 +94,7 @@ class Cut:
     lowest: float
     typical: float
     median: float
+    mean: float
     border: float
     beyond: float
     misfit: float
@@ -243,8 +245,21 @@ def _summary(
     beyond = (int(np.count_nonzero(sample <= 4.0 * threshold)) - double) / max(1, below)
     kept = max(1.0 - share, 1.0 / total)
     misfit = float(np.sqrt(squares / kept / isometry) / np.linalg.norm(s))
+    mean = float(np.mean(sample))
     return Cut(
-        rows, columns, squares, share, lag, least, lowest, typical, median, border, beyond, misfit
+        rows,
+        columns,
+        squares,
+        share,
+        lag,
+        least,
+        lowest,
+        typical,
+        median,
+        mean,
+        border,
+        beyond,
+        misfit,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -16,6 +16,7 @@ from ..operators.full import FullObservation
 from ..problem import Evaluation, Problem
 from ._determined import determined, spanned
 from ._outliers import (
+    CALM,
     FIRST,
     MOST,
     NEAR,
@@ -34,6 +35,12 @@ from ._protocol import Solver
 EVERY = 8
 # Measurements in a row or column that are many.
 MANY = 100
+# A slower fall of the threshold has gained if the mean modulus is lower by this share than after
+# all faster ones. So many in a row that have not are the last, and the point before them is the
+# answer: where the matrix is hardly of this rank, they go on to fit what does not belong to it.
+GAIN, VAIN = 2e-3, 3
+# A gradient is little beside noise from this share on.
+LITTLE = 1e-2
 # Cholesky serves where the diagonal is as even as this.
 EVEN = 0.03
 
@@ -52,7 +59,7 @@ class SetAsideState:
         Iterations done.
     rows, columns : array
         ``A*(k) V`` and ``A*(k)^H U`` with k the residual of what is kept.
-    squares, share, lag, least, lowest, typical, median, border, beyond, misfit : float
+    squares, share, lag, least, lowest, typical, median, mean, border, beyond, misfit : float
         Of the residual and of what is set aside: see `_outliers.Cut`.
     threshold, first, decay, calm, lagged
         See `_outliers.Schedule`.
@@ -66,6 +73,15 @@ class SetAsideState:
         Why the data might not tell that the matrix is right; empty if they do.
     schedule : str
         Options that the threshold depends on.
+    least_mean : float
+        The smallest `mean` at the end of a fall of the threshold.
+    vain : int
+        Slower falls in a row that gained nothing.
+    at_rest : bool
+        Whether it stays here: they are too many, or the gradient is all but gone and the doubt
+        is not.
+    best_left, best_values, best_right, best_threshold
+        Iterate and threshold before those.
     clipped : bool
         Whether residuals are clipped because they were found to have no gap.
     support, sparse : array, optional
@@ -86,6 +102,7 @@ class SetAsideState:
     lowest: float
     typical: float
     median: float
+    mean: float
     border: float
     beyond: float
     misfit: float
@@ -100,6 +117,13 @@ class SetAsideState:
     alone: bool
     doubt: str
     schedule: str
+    least_mean: float
+    best_left: Array
+    best_values: Array
+    best_right: Array
+    best_threshold: float
+    vain: int = 0
+    at_rest: bool = False
     clipped: bool = False
     support: Array | None = None
     sparse: Array | None = None
@@ -181,6 +205,11 @@ class SetAside(Solver):
             alone=False,
             doubt=doubt(problem, values, found, 0),
             schedule=repr(self),
+            least_mean=np.inf,
+            best_left=left,
+            best_values=values,
+            best_right=right,
+            best_threshold=threshold,
         )
         self._look_closely(problem, state)
         return state
@@ -188,6 +217,10 @@ class SetAside(Solver):
     def advance(self, problem: Problem, state: SetAsideState, k: int) -> None:
         """Take k steps."""
         for _ in range(k):
+            if state.at_rest:
+                state.support = state.sparse = None
+                state.iteration += 1
+                continue
             (U, s, V), more = self.step(problem, state)
             soft = self.clips(state)
             plan = state.plan
@@ -196,6 +229,12 @@ class SetAside(Solver):
                 plan.follow(state.cut, state.before, rounding(problem, s), soft=soft)
             else:
                 plan.threshold = fixed
+            if plan.decay > state.decay:
+                _compare(state)
+                state.at_rest = state.vain >= VAIN
+                if state.at_rest:
+                    U, s, V = state.best_left, state.best_values, state.best_right
+                    plan = replace(state.plan, threshold=state.best_threshold)
             before = state.lowest
             found = cut(problem, U, s, V, plan.threshold, soft)
             state.left, state.values, state.right = U, s, V
@@ -207,6 +246,8 @@ class SetAside(Solver):
             state.doubt = doubt(problem, s, found, plan.calm)
             state.iteration += 1
             self._look_closely(problem, state)
+            still = fixed is None and bool(state.doubt) and state.calm >= CALM + EVERY
+            state.at_rest = state.at_rest or (still and _settled(problem, s, found))
 
     def _look_closely(self, problem: Problem, state: SetAsideState) -> None:
         """Whether what is kept determines every row and column, once the gradient is small."""
@@ -229,12 +270,19 @@ class SetAside(Solver):
 
     def stationarity(self, problem: Problem, state: SetAsideState) -> float | None:
         """The relative gradient; infinite where the data do not confirm the matrix, see `parts`."""
-        if state.doubt:
+        if state.doubt or state.at_rest:
             return float("inf")
         return relative_gradient(problem, state.values, state.cut)
 
     def standstill(self, state: SetAsideState) -> str | None:
         """A point that `stationarity` does not trust."""
+        if state.vain >= VAIN:
+            more = f"; {state.doubt}" if state.doubt else ""
+            return (
+                f"a matrix whose absolute residuals slower falls of the threshold hardly lower: "
+                f"the data may be only nearly of rank {state.values.size}, or outliers too "
+                f"many{more}"
+            )
         return f"a point that the data do not confirm: {state.doubt}" if state.doubt else None
 
     def factors(self, state: SetAsideState) -> Factors:
@@ -276,6 +324,23 @@ class SetAside(Solver):
         if state.support is None:
             return found
         return found | {"sparse_measurements": state.support, "sparse_values": state.sparse}
+
+
+def _compare(state: SetAsideState) -> None:
+    """What a fall of the threshold that is at its end has come to."""
+    if state.mean < (1.0 - GAIN) * state.least_mean:
+        state.best_left, state.best_values, state.best_right = state.svd
+        state.best_threshold, state.vain = state.threshold, 0
+    else:
+        state.vain += 1
+    state.least_mean = min(state.least_mean, state.mean)
+
+
+def _settled(problem: Problem, s: Array, found: Cut) -> bool:
+    """Whether what is left to gain is little beside what noise of this size moves."""
+    share = problem.degrees_of_freedom(s.size) / problem.informative
+    noise = found.misfit * np.sqrt(share)
+    return relative_gradient(problem, s, found) <= max(LITTLE * noise, problem.default_tol)
 
 
 def few(problem: Problem) -> bool:
