@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import lowrank_la as ll
 from benchmarks import cases as operations
-from benchmarks import choice
+from benchmarks import choice, near_limit
 from benchmarks import run as running
 from benchmarks.recovery import cases, generators, measure, ours, registry, tasks, worker
 from benchmarks.recovery import report as recovery_report
@@ -606,6 +607,18 @@ def test_the_stored_choices_are_of_this_grid_and_auto_never_fails_alone():
     stored = json.loads(choice.RESULTS.read_text(encoding="utf-8"))
     assert [p["label"] for p in stored["points"]] == [p.label for p in choice.GRID]
     assert choice.summary(stored)["failed"] == []
+
+
+def test_the_diagrams_near_the_limit_are_of_registered_solvers():
+    methods = near_limit.METHODS.values()
+    assert {m.solver for m in methods} <= set(ll.available_solvers())
+    for size in near_limit.SIZES.values():
+        for method, diagram in near_limit.stored(size):
+            assert diagram.label.startswith(f"{method.solver} on ")
+            assert (diagram.x.tolist(), diagram.y.tolist()) == (
+                near_limit.OVERSAMPLING,
+                near_limit.CONDITION,
+            )
 
 
 def line(text, start):
