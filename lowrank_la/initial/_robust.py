@@ -20,6 +20,8 @@ from ._spectral import gaussian, spectral, spectral_rank
 # Median modulus of a standard Gaussian, and how many standard deviations are kept of data that
 # may hold outliers.
 MEDIAN, TAIL = 0.6744897501960817, 3.0
+# Of the singular vectors of data that are cut: they decide which outliers are seen later.
+ACCURACY = 0.03
 # The start from medians: rows that medians are taken of, rows of a block, additional columns,
 # and power iterations.
 SOME, BLOCK, EXTRA, POWERS = 129, 64, 5, 2
@@ -66,7 +68,8 @@ def thresholded(
         share = _check.number(corruption, "corruption", low=0.0, high=0.5)
         left_out = grid.outstanding(data, share)
     kept = np.where(left_out, 0, data)
-    return spectral(problem.replace(data=kept.astype(data.dtype)), rank, rng=rng)
+    cut = problem.replace(data=kept.astype(data.dtype))
+    return spectral(cut, rank, accuracy=ACCURACY, rng=rng)
 
 
 def medians(problem: Problem, rank: int, *, rng: Any = 0) -> Factors:
@@ -242,7 +245,8 @@ def truncated(problem: Problem, rank: int, *, keep: float | None = None, rng: An
         raise InvalidInputError(
             f"keep={keep:g} leaves no measurement that is not zero; keep more of them"
         )
-    found = spectral(problem.replace(data=kept.astype(problem.data.dtype)), rank, rng=rng)
+    cut = problem.replace(data=kept.astype(problem.data.dtype))
+    found = spectral(cut, rank, accuracy=ACCURACY, rng=rng)
     return _scaled_to_fit(problem, found)
 
 
@@ -275,7 +279,7 @@ def sign_spectral(
     """
     rank = spectral_rank(problem, rank)
     signs = np.sign(problem.data).astype(problem.data.dtype)
-    found = spectral(problem.replace(data=signs), rank, rng=rng)
+    found = spectral(problem.replace(data=signs), rank, accuracy=ACCURACY, rng=rng)
     if init_scale is None:
         return _scaled_to_fit(problem, found)
     init_scale = _check.number(init_scale, "init_scale", low=0.0)

@@ -168,7 +168,9 @@ def spectral_values(problem: Problem, k: int, *, rng: Any = 0) -> Array:
     return np.maximum(backprojection(problem, k, rng)[1], 0)
 
 
-def spectral(problem: Problem, rank: int, *, rng: Any = 0) -> Factors:
+def spectral(
+    problem: Problem, rank: int, *, accuracy: float = START_ACCURACY, rng: Any = 0
+) -> Factors:
     """Best rank-r approximation of the back-projected data, with balanced factors.
 
     ``A*(data) / isometry`` has the matrix as its mean; its leading singular vectors are found
@@ -183,6 +185,9 @@ def spectral(problem: Problem, rank: int, *, rng: Any = 0) -> Factors:
         The problem.
     rank : int
         Number of columns of the factors.
+    accuracy : float
+        Relative residual of the squared singular values at which the iteration ends. The sampling
+        errors of entries leave no use for more than the default.
     rng : int, Generator or None
         Start vector of the Lanczos iteration.
 
@@ -191,7 +196,7 @@ def spectral(problem: Problem, rank: int, *, rng: Any = 0) -> Factors:
     Factors
     """
     rank = spectral_rank(problem, rank)
-    u, s, v = backprojection(problem, rank, rng, START_ACCURACY)
+    u, s, v = backprojection(problem, rank, rng, accuracy)
     root = np.sqrt(np.maximum(s, 0)).astype(u.real.dtype)
     left = np.ascontiguousarray(u * root, problem.dtype)
     if problem.symmetric:
