@@ -70,7 +70,7 @@ def test_with_noise_it_ends_where_the_loss_itself_is_stationary(rounded, precisi
     X = result.factors
     assert relative_gradient(problem, X, problem.evaluate(X)) < 2 * problem.default_tol
     reference = ll.solve(problem, "gauss_newton", rank=1, start=X)
-    assert result.trace["objective"][-1] <= reference.trace["objective"][-1] * (1 + 1e-12)
+    assert result.trace["objective"][-1] <= reference.trace["objective"][-1] * (1 + 1e-9)
     # Once without weights, and rounding apart, the loss does not rise.
     again = ll.solve(problem, "quadratic_cg", rank=1, precision=precision, floor=np.inf)
     objective = again.trace["objective"]
@@ -117,7 +117,7 @@ def test_scale_of_the_vectors_does_not_matter(rounded, scale):
     assert result.trace["objective"][-1] < 1e-10 * result.trace["objective"][0]
 
 
-def test_vectors_too_far_apart_are_not_rounded(rounded):
+def test_vectors_of_any_size_are_rounded_once(rounded):
     a = np.random.default_rng(0).standard_normal((50, 5))
     assert RankOneSensing(a).forms.rounded is not RankOneSensing(a).forms
     forms = RankOneSensing(a).forms
@@ -217,5 +217,5 @@ def test_a_changed_problem_is_begun_anew():
     other = phases(30, 8, seed=1)
     result = ll.solve(other, "quadratic_cg", start=part)
     fresh = ll.solve(other, "quadratic_cg", start=part.factors)
-    assert result.n_iter == fresh.n_iter
+    assert result.n_iter == part.n_iter + fresh.n_iter
     assert np.array_equal(result.factors.left, fresh.factors.left)

@@ -341,3 +341,29 @@ def test_concentration():
     assert concentration(rng.standard_normal(100_000)) == pytest.approx(3.0, abs=0.1)
     assert concentration(np.eye(100)[0]) == pytest.approx(100.0)
     assert concentration(np.zeros(3)) == 0.0
+
+
+def test_a_ladder_is_not_taken_over_by_another_problem():
+    first, second = (
+        ll.problems.completion((60, 50), 2, oversampling=5, least=6, rng=seed) for seed in (0, 1)
+    )
+    result = ll.solve(first, "rank_path")
+    assert result.converged
+    again = ll.solve(second, "rank_path", start=result, max_iter=2000)
+    assert again.converged
+    assert again.trace["rel_error"][-1] < 1e-8
+    assert again.n_iter > result.n_iter
+
+
+def test_a_callback_gets_the_iterate_at_which_it_stops():
+    instance = near_limit(0)
+    seen = []
+
+    def stop(view):
+        seen.append(view.X)
+        return instance.truth.relative_error(view.X) < 1e-3
+
+    result = ll.solve(instance, "rank_path", callback=stop)
+    assert result.status is ll.Status.CALLBACK
+    np.testing.assert_array_equal(result.factors.left, seen[-1].left)
+    assert instance.truth.relative_error(result.factors) < 1e-3

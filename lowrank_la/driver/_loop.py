@@ -185,7 +185,8 @@ class Loop:
     def result(self) -> Result:
         status = self.verdict.status
         factors = self.solver.factors(self.state)
-        if not status.converged:
+        # Who asked by a callback to stop here wants the iterate that it saw.
+        if not status.converged and status is not Status.CALLBACK:
             best = self.solver.fallback(self.state)
             if best is None and status in (Status.DIVERGED, Status.INTERRUPTED):
                 best = self._best[1]

@@ -147,6 +147,8 @@ class Ladder:
             outcomes="",
             verdict="",
             inner=0,
+            natural=problem.natural,
+            nuclear=problem.nuclear,
         )
         if problem.nuclear and self._vanishes(problem, state):
             return state

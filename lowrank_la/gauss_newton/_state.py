@@ -50,6 +50,8 @@ class PathState(PointState):
         Why the ladder ended.
     inner : int
         Inner iterations so far.
+    natural, nuclear : float
+        Loss of the data and the problem's weight, which tell whether the state fits a problem.
     """
 
     rung: int
@@ -74,6 +76,8 @@ class PathState(PointState):
     outcomes: str
     verdict: str
     inner: int
+    natural: float
+    nuclear: float
 
     @property
     def best(self) -> Factors:

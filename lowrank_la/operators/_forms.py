@@ -18,8 +18,8 @@ BLOCK_BYTES = 1 << 19
 LANES = 8
 # Bytes of vectors that no cache holds: rounded to single precision they are read in half the time.
 LARGE = 1 << 23
-# Root mean squares that single precision takes as they are, and how far above single ones may be.
-USUAL, FAR = (1e-6, 1e6), 1e12
+# Root mean squares that single precision takes as they are.
+USUAL = 1e-6, 1e6
 
 
 class Forms:
@@ -64,8 +64,6 @@ class Forms:
         level = float(np.sqrt(self.mean_square))
         small = self.vectors.nbytes < LARGE or self.real.dtype != np.float64
         if small or not 0.0 < level < np.inf:
-            return self
-        if not float(np.sqrt(np.max(self.squares))) < FAR * level:
             return self
         kind = np.complex64 if self._is_complex else np.float32
         if USUAL[0] < level < USUAL[1]:

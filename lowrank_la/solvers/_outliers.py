@@ -20,7 +20,7 @@ SAMPLE = 1 << 12
 # Entries that are worked through at once where the sparse part is written out.
 BLOCK = 1 << 15
 # Rows of a piece that one thread works on, and at most so many pieces, each with column sums.
-ROWS, PIECES = 64, 8
+ROWS, PIECES = 128, 8
 # The threshold in units of the lower quarter of all moduli, which more than half of outliers do
 # not move; and, once it no longer falls, of the median modulus of what is kept: three standard
 # deviations of Gaussian noise.

@@ -163,6 +163,8 @@ class Solver(Protocol):
     def fallback(self, state: Any) -> Factors | None:
         """The factors to return from a run without success, where not the last ones.
 
+        Not asked where a callback ended the run, which gets what it saw.
+
         None leaves it to the driver: the last ones, or if they are not whole the best seen.
         """
         return None

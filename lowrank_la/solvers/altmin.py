@@ -29,8 +29,9 @@ REUSE = 0.1
 SIDES = ("left", "right")
 # Moves of so many rounding units of the matrix are not looked at.
 ROUNDING = 1e3
-# Largest ratio of diagonal entries of a Cholesky factor whose inverse is used.
-SPREAD = 1e4
+# Largest ratio of diagonal entries of a Cholesky factor whose inverse is used: rounding units to
+# this power.
+SPREAD = -0.25
 
 
 @dataclass
@@ -237,7 +238,10 @@ class AltMin(Solver):
             drift = self._distance(problem, before.right, right)
         else:
             # In the bases in which matrices were formed both factors are nearly orthonormal.
-            inverse = np.linalg.inv(core)
+            try:
+                inverse = np.linalg.inv(core)
+            except np.linalg.LinAlgError:
+                return None
             left, basis = left @ core, right @ inverse.conj().T
             drift = _size(basis - before.right @ inverse.conj().T, None)
         # The left factor is going to move as far.
@@ -357,12 +361,16 @@ class AltMin(Solver):
             return state
         # Without drift the last sweep formed its matrices, and steps came from these.
         again = previous.kept_right if previous.drift > 0.0 else None
+        if again is not None and again.dtype != problem.dtype:
+            return state
         columns = self._half(problem, start, "right", again)
         slope = state.left_gradient
         kept, core, drift = previous.kept_left, previous.core, previous.drift
         new = self._state(problem, start, slope, columns, kept, core, drift)
-        if new.value == previous.value:
-            new.left_gradient = previous.left_gradient
+        if new.value != previous.value:
+            # Matrices of another problem, or of other weights.
+            return state
+        new.left_gradient = previous.left_gradient
         self.resume(new, previous)
         return new
 
@@ -470,7 +478,8 @@ def _orthonormal(factor: Array) -> tuple[Array, Array]:
     try:
         lower = np.linalg.cholesky(factor.conj().T @ factor)
         diagonal = np.diag(lower).real
-        if diagonal.max() <= SPREAD * diagonal.min():
+        spread = float(np.finfo(diagonal.dtype).eps) ** SPREAD
+        if diagonal.max() <= spread * diagonal.min():
             core = lower.conj().T
             return factor @ np.linalg.inv(core), core
     except np.linalg.LinAlgError:

@@ -214,6 +214,7 @@ class MatrixIRLS(Solver):
         """Carry over weights and smoothing, if the problem is that of before."""
         if state.value == previous.value:
             vars(state).update(vars(previous))
+        state.iteration = previous.iteration
 
     def evaluation(self, problem: Problem, state: MatrixIRLSState) -> Evaluation:
         """Objective and gradient at the present factors."""

@@ -219,8 +219,9 @@ class NonlinearCG(Solver):
 
     def resume(self, state: NonlinearCGState, previous: NonlinearCGState) -> None:
         """Carry over the direction, and the blocks of the last refresh."""
+        state.iteration = previous.iteration
         if state.value == previous.value:
-            for name in ("iteration", "energy", "step", "left_direction", "right_direction"):
+            for name in ("energy", "step", "left_direction", "right_direction"):
                 setattr(state, name, getattr(previous, name))
             state.moved = previous.moved
             if state.left_blocks is not None and previous.left_blocks is not None:

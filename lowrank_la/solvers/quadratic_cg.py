@@ -53,8 +53,8 @@ class QuadraticCGState(PointState):
         Inner product of the gradient with the preconditioned gradient.
     misfit : float
         Norm of the residual relative to the data, both weighted at first.
-    level : float
-        What the tolerance is compared with.
+    relative, level : float
+        The relative gradient, and what the tolerance is compared with.
     drift : float
         Bound on the relative error of the projections from products in single precision.
     weighted, single : bool
@@ -69,6 +69,7 @@ class QuadraticCGState(PointState):
     direction: Array
     energy: float
     misfit: float
+    relative: float
     level: float
     drift: float
     weighted: bool
@@ -201,6 +202,7 @@ class QuadraticCG(Solver):
             direction=-z,
             energy=total([g], [z]),
             misfit=at.misfit,
+            relative=relative,
             level=at.level(relative),
             drift=0.0,
             weighted=at.weighted,
@@ -227,8 +229,8 @@ class QuadraticCG(Solver):
         drift = 0.0
         if single:
             drift = state.drift + SINGLE * t * _norm(v) / max(_norm(u), 1e-300)
-            if drift > DRIFT * at.misfit:
-                # What single precision leaves out must stay small beside the residual.
+            if drift > DRIFT * min(at.misfit, state.relative):
+                # What single precision leaves out must stay small beside residual and gradient.
                 u, drift = exact.products(F), 0.0
                 at = _Point(problem, self.floor, F, u, weighted=weighted)
         g = at.gradient(forms)
@@ -248,7 +250,7 @@ class QuadraticCG(Solver):
         (direction,), energy = conjugate([g], [z], [state.left_gradient], [d], energy)
         state.left, state.left_gradient, state.value = F, g, at.objective
         state.projections, state.direction, state.energy = u, direction, energy
-        state.misfit, state.level = at.misfit, at.level(relative)
+        state.misfit, state.relative, state.level = at.misfit, relative, at.level(relative)
         state.drift, state.step = drift, t
         state.weighted, state.single = at.weighted, single
         state.iteration += 1
@@ -259,15 +261,16 @@ class QuadraticCG(Solver):
 
     def resume(self, state: QuadraticCGState, previous: QuadraticCGState) -> None:
         """Carry over all that was kept, if problem and weights are those of before."""
+        state.iteration = previous.iteration
         if (state.natural, state.floor) != (previous.natural, previous.floor):
+            return
+        if previous.single and not state.single:
+            # Its projections have the errors of single precision.
             return
         gap = _norm(state.projections - previous.projections)
         if not gap <= 1e-4 * _norm(state.projections):
             return
-        single = state.single and previous.single
-        for name, value in vars(previous).items():
-            setattr(state, name, value)
-        state.single = single
+        vars(state).update(vars(previous))
 
     def evaluation(self, problem: Problem, state: QuadraticCGState) -> Evaluation:
         """The objective, and the gradient of the loss that is minimised at present."""

@@ -321,8 +321,9 @@ class Reweighted(Solver):
 
     def resume(self, state: ReweightedState, previous: ReweightedState) -> None:
         """Carry over the threshold and what it was measured with."""
+        state.iteration = previous.iteration
         if state.value == previous.value:
-            state.iteration, state.step = previous.iteration, previous.step
+            state.step = previous.step
             state.threshold, state.doubt = previous.threshold, previous.doubt
             state.move = previous.move
             state.left_gradient = previous.left_gradient

@@ -140,8 +140,11 @@ class RankPath(Solver):
         return X if X.rank <= rank else leading_columns(X.balanced(), rank)
 
     def resume(self, state: PathState, previous: PathState) -> None:
-        """Go on where the ladder stood."""
-        state.copy_from(previous)
+        """Go on where the ladder stood, if the problem is that of before."""
+        fits = (state.natural, state.nuclear) == (previous.natural, previous.nuclear)
+        if fits and state.best_left.shape[1] == previous.best_left.shape[1]:
+            state.copy_from(previous)
+        state.iteration = previous.iteration
 
     def evaluation(self, problem: Problem, state: PathState) -> Evaluation:
         """Objective with the present ridge, and its gradient."""
