@@ -226,3 +226,16 @@ def test_a_sweep_that_would_raise_the_objective_is_done_again():
 def test_a_bad_reuse(value):
     with pytest.raises((InvalidInputError, ll.errors.InvalidTypeError), match="reuse"):
         AltMin(reuse=value)
+
+
+def test_the_objective_never_rises_where_reuse_is_given_up():
+    rng = np.random.default_rng(29)
+    n1, n2 = int(rng.integers(6, 80)), int(rng.integers(6, 80))
+    r = int(rng.integers(1, 4))
+    scales = np.array([1, 0.3, 0.05])[:r]
+    X = rng.standard_normal((n1, r)) * scales @ rng.standard_normal((r, n2))
+    i, j = np.nonzero(rng.random((n1, n2)) < rng.uniform(0.35, 1.0))
+    y = X[i, j] + 0.1 * rng.standard_normal(i.size)
+    problem = ll.observed(i, j, y, (n1, n2), empty="allow")
+    objective = ll.solve(problem, "altmin", rank=r, max_iter=400).trace["objective"]
+    assert (np.diff(objective) <= 1e-12 * objective[:-1]).all()

@@ -367,3 +367,17 @@ def test_a_callback_gets_the_iterate_at_which_it_stops():
     assert result.status is ll.Status.CALLBACK
     np.testing.assert_array_equal(result.factors.left, seen[-1].left)
     assert instance.truth.relative_error(result.factors) < 1e-3
+
+
+def test_zero_is_not_the_minimum_beside_large_negative_eigenvalues():
+    rng = np.random.default_rng(0)
+    basis = np.linalg.qr(rng.standard_normal((30, 30)))[0]
+    values = np.r_[10.0, 5.0, np.full(6, -40.0), np.zeros(22)]
+    data = (basis * values) @ basis.T
+    problem = ll.Problem(
+        ll.operators.FullObservation((30, 30)), data.ravel(), symmetric=True, nuclear=2.0
+    )
+    result = ll.solve(problem, "rank_path", rank=2)
+    # The eigenvalues above the weight, less the weight.
+    expected = (basis[:, :2] * [8.0, 3.0]) @ basis[:, :2].T
+    np.testing.assert_allclose(result.factors.to_dense(), expected, atol=1e-6)

@@ -23,6 +23,8 @@ NEAR = 1e-2
 SPARE = 1e-3
 # So many of them are named in a message.
 SHOWN = 5
+# Blocks that are looked at at once.
+BATCH_BYTES = 1 << 25
 
 
 def open_lines(
@@ -55,13 +57,26 @@ def open_lines(
     tol = min(OFF * max(tol or 0.0, problem.default_tol), COARSE)
     share = SPARE if spare else tol
     right = _basis(X.right, X.left, share)
-    rows = operator.normal_blocks(right, side="left")
     if problem.symmetric:
-        rows = rows + operator.normal_blocks(right, side="right")
-        return dict.fromkeys(UNDETERMINED, _singular(rows, tol))
-    columns = operator.normal_blocks(_basis(X.left, X.right, share), side="right")
-    found = _singular(rows, tol), _singular(columns, tol)
+        return dict.fromkeys(UNDETERMINED, _open(operator, right, ("left", "right"), tol))
+    left = _basis(X.left, X.right, share)
+    found = _open(operator, right, ("left",), tol), _open(operator, left, ("right",), tol)
     return dict(zip(UNDETERMINED, found, strict=True))
+
+
+def _open(operator: Any, basis: Array, sides: tuple[str, ...], tol: float) -> Array:
+    """Numbers of the lines whose blocks are singular, found in batches that fit into memory."""
+    count, rank = operator.shape[0 if sides[0] == "left" else 1], basis.shape[1]
+    batch = max(1, BATCH_BYTES // (basis.itemsize * max(1, rank * rank)))
+    found, largest = [], 0.0
+    for start in range(0, count, batch):
+        # All at once where they fit: then a user's operator need not know of batches.
+        some: Any = {} if count <= batch else {"lines": slice(start, start + batch)}
+        blocks = sum(operator.normal_blocks(basis, side=side, **some) for side in sides)
+        sizes = np.trace(blocks, axis1=1, axis2=2).real
+        largest = max(largest, float(sizes.max(initial=0.0)))
+        found.append(start + _singular(blocks, sizes, largest, tol))
+    return np.concatenate(found)
 
 
 def _basis(factor: Array, other: Array, share: float) -> Array:
@@ -77,22 +92,26 @@ def _basis(factor: Array, other: Array, share: float) -> Array:
     return np.ascontiguousarray(Q @ turn[:, : values.size][:, values > share * values[0]])
 
 
-def _singular(blocks: Array, tol: float) -> Array:
+def _singular(blocks: Array, sizes: Array, largest: float, tol: float) -> Array:
     """Numbers of the singular ones among positive semidefinite blocks, ascending."""
     rank = blocks.shape[1]
     rounding = ROUNDING * rank * float(np.finfo(blocks.dtype).eps)
     floor = rounding + tol**2
-    sizes = np.trace(blocks, axis1=1, axis2=2).real
-    small = floor * float(sizes.max(initial=0.0))
+    small = floor * largest
     if small == 0.0:
         return np.arange(len(blocks)) if rank else np.zeros(0, np.int64)
     # Shifted, so that each has a decomposition.
     shift = rounding * np.maximum(sizes, small)
-    root = np.linalg.cholesky(blocks + shift[:, None, None] * np.eye(rank))
-    pivots = np.diagonal(root, axis1=1, axis2=2).real
-    # Cholesky takes a tenth of the time of eigenvalues.
-    near = pivots.min(axis=1) <= NEAR * pivots.max(axis=1)
-    suspect = np.flatnonzero(near | (sizes <= small))
+    try:
+        root = np.linalg.cholesky(blocks + shift[:, None, None] * np.eye(rank))
+    except np.linalg.LinAlgError:
+        # Sums of very many products have larger rounding errors than that.
+        suspect = np.arange(len(blocks))
+    else:
+        pivots = np.diagonal(root, axis1=1, axis2=2).real
+        # Cholesky takes a tenth of the time of eigenvalues.
+        near = pivots.min(axis=1) <= NEAR * pivots.max(axis=1)
+        suspect = np.flatnonzero(near | (sizes <= small))
     values = np.linalg.eigvalsh(blocks[suspect])
     return suspect[values[:, 0] <= np.maximum(floor * values[:, -1], floor * small)]
 

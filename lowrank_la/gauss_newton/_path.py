@@ -14,9 +14,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from .._random import stream
+from .._typing import Array
 from ..factors import Factors
 from ..problem import Problem
-from ._columns import best_pair, leading, leading_columns, seen_norm
+from ._columns import best_pair, leading, leading_columns, seen_norm, top_value
 from ._held_out import concentration, error_on, held_out_error, split, thinned
 from ._rungs import FIRST, LADDERS, RESTART, WITHOUT, Rung, parse
 from ._state import PathState
@@ -194,10 +195,13 @@ class Ladder:
             state.phase = "kept"
             state.verdict += "; a minimum near it was not found"
 
+    def _block(self, problem: Problem) -> Array:
+        draw = stream(self.seed, "block 0").standard_normal((problem.shape[1], 4))
+        return np.linalg.qr(draw.astype(problem.dtype))[0]
+
     def _vanishes(self, problem: Problem, state: PathState) -> bool:
         """Whether the weight is so large that zero is the minimum, and if so be there."""
-        draw = stream(self.seed, "block 0").standard_normal((problem.shape[1], 4))
-        top = float(leading(problem, None, np.linalg.qr(draw.astype(problem.dtype))[0], 30)[1][0])
+        top = top_value(problem, None, self._block(problem))
         if top > problem.nuclear:
             return False
         left = np.zeros_like(state.left)
@@ -293,8 +297,9 @@ class Ladder:
         shrunk = weight * float(np.sqrt(rank / problem.operator.isometry)) / size
         if miss <= min(SHRINKS * shrunk, SMALL):
             return True
-        slope = float(leading(problem, state.X, state.X.right[:, :4], 20)[1][0])
-        residual = -problem.residual(state.X) * min(1.0, weight / slope)
+        # Not from the factors, whose columns are invariant here.
+        slope = max(top_value(problem, state.X, self._block(problem)), weight)
+        residual = -problem.residual(state.X) * (weight / slope)
         dual = float(np.vdot(residual, problem.data - 0.5 * residual).real)
         value = state.value * (2.0 if problem.symmetric else 1.0)
         return value - dual <= GAP * value

@@ -191,7 +191,7 @@ class HasNormalProduct(Protocol):
 class HasGaussNewton(HasNormalProduct, Protocol):
     """Ability: the diagonal blocks of J* A* A J too, which precondition."""
 
-    def normal_blocks(self, fixed: Array, *, side: str) -> Array:
+    def normal_blocks(self, fixed: Array, *, side: str, lines: slice | None = None) -> Array:
         """Diagonal r x r blocks of J* A* A J for the rows of the factor `side`, (n, r, r).
 
         Sums of ``v v^H`` over the measurements of each row, v the rows of `fixed`, the other

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -485,7 +485,7 @@ class EntrySampling:
         sums = layout.run(kernel, 4 * X.rank, *lanes, *args)
         return np.sum(np.array(sums, float), axis=0)  # type: ignore[no-any-return]
 
-    def normal_blocks(self, fixed: Array, *, side: str) -> Array:
+    def normal_blocks(self, fixed: Array, *, side: str, lines: slice | None = None) -> Array:
         """Sums of ``v v^H`` over the entries of each row, v the rows of the other factor.
 
         Parameters
@@ -494,12 +494,18 @@ class EntrySampling:
             The other factor.
         side : {"left", "right"}
             The factor whose rows the blocks are for.
+        lines : slice, optional
+            Only these rows or columns, in order.
 
         Returns
         -------
         array, shape (n1, r, r) or (n2, r, r)
         """
         layout = self._by_row if side == "left" else self._by_column
+        if lines is not None:
+            start, stop, _ = lines.indices(layout.indptr.size - 1)
+            ends = layout.indptr[start : max(start, stop) + 1]
+            layout = replace(layout, indptr=ends, cuts=np.array([0, ends.size - 1]))
         fixed = np.ascontiguousarray(fixed)
         rank = fixed.shape[1]
         out = np.empty((layout.indptr.size - 1, rank, rank), fixed.dtype)

@@ -197,6 +197,10 @@ class AltMin(Solver):
         right = _moved(X.right, correction, relaxation)
         new = self._reusing(problem, state, right, relaxation)
         if new is None:
+            if state.drift > 0.0:
+                # The correction has the matrices of before too.
+                correction = self._half(problem, X, "right").step
+                right = _moved(X.right, correction, relaxation)
             new = self._afresh(problem, Factors(X.left, right), relaxation)
         new.relaxation, new.move = relaxation, move
         new.iteration = state.iteration + 1
@@ -248,7 +252,9 @@ class AltMin(Solver):
         if state.drift + 2 * drift > self._most:
             return None
         rows = self._half(problem, Factors(left, basis), "left", state.kept_left)
-        left, slope = _moved(left, rows.step, relaxation), _scaled(rows.slope, 1.0 - relaxation)
+        # What the step leaves of the slope: matrices that are off by the drift leave that share.
+        left_over = np.copysign(max(abs(1.0 - relaxation), state.drift + drift), 1.0 - relaxation)
+        left, slope = _moved(left, rows.step, relaxation), _scaled(rows.slope, float(left_over))
         if core is None:
             drift += self._distance(problem, before.left, left)
         else:
@@ -270,6 +276,7 @@ class AltMin(Solver):
         core: Array | None,
         drift: float,
     ) -> AltMinState:
+        keeps = self._most > 0.0
         return AltMinState(
             X.left,
             X.right,
@@ -279,8 +286,8 @@ class AltMin(Solver):
             columns.slope,
             correction=columns.step,
             core=core,
-            kept_left=kept_left,
-            kept_right=columns.kept,
+            kept_left=kept_left if keeps else None,
+            kept_right=columns.kept if keeps else None,
             drift=drift,
         )
 
