@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from .. import _check
@@ -31,7 +32,7 @@ __all__ = [
     "weighted_spectral",
 ]
 
-STARTS = {
+STARTS: dict[str, Callable[..., Factors]] = {
     "spectral": spectral,
     "small_random": small_random,
     "thresholded": thresholded,
@@ -95,4 +96,4 @@ def start_from(
     if start not in STARTS:
         raise unknown_name("start", start, STARTS)
     options = {} if init_scale is None else {"init_scale": init_scale}
-    return STARTS[start](problem, rank, rng=rng, **options)  # type: ignore[operator]
+    return STARTS[start](problem, rank, rng=rng, **options)

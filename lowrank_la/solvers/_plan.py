@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from .._typing import Array
 from ..factors import Factors
 from ..initial import is_quadratic
 from ..losses import Squared
@@ -14,12 +15,16 @@ from ..problem import Problem
 from ._registry import registry
 
 # Entries per degree of freedom from which on descent from the spectral start often works, and
-# from which on it works for flat spectra.
-PLENTY, ENOUGH = 1.8, 1.3
+# from which on it works for flat spectra, there up to AMPLE faster by Gauss-Newton steps.
+PLENTY, ENOUGH, AMPLE = 1.8, 1.75, 2.4
+# From here on it works but for plateaus, where it gets PATIENT iterations before it is judged.
+WAITS, PATIENT = 4.0, 30
 # And from which on a point of rest is the solution, and its residual noise.
 SAFE = 3.0
 # Ratio of the largest to the smallest singular value that counts as flat.
-FLAT = 1.35
+FLAT = 1.5
+# Power iterations that sharpen the start where it matters whether the spectrum is flat.
+POWERS = 2
 
 
 @dataclass(frozen=True)
@@ -87,13 +92,30 @@ def measure(problem: Problem, start: Factors) -> Facts:
     energy = float(np.vdot(problem.data, problem.data).real) / problem.operator.isometry
     share = min(1.0, problem.data.size / (n1 * n2))
     variance = energy * (1.0 - share) / problem.data.size
-    shown = start.singular_values()[[0, -1]].astype(float)
+    shown = _shown(problem, start, POWERS if oversampling < AMPLE else 0)
     a, b = variance * n1, variance * n2
     # shown^2 = s^2 + a + b + a b / s^2, a quadratic in s^2.
     middle = shown**2 - a - b
     inside = np.maximum(middle**2 - 4 * a * b, 0.0)
     largest, smallest = np.sqrt(np.maximum(0.5 * (middle + np.sqrt(inside)), 0.0))
     return Facts(oversampling, float(largest / smallest) if smallest > 0 else float("inf"))
+
+
+def _shown(problem: Problem, start: Factors, powers: int) -> Array:
+    """Largest and smallest singular value of the back-projected data, as the start has them.
+
+    Power iterations make up for what its own iteration was too short for.
+    """
+    if not powers:
+        return start.singular_values()[[0, -1]].astype(float)
+    operator, data = problem.operator, problem.data
+    basis = np.linalg.qr(start.right)[0]
+    for _ in range(powers):
+        image = operator.adjoint_right(data, basis)
+        basis = np.linalg.qr(operator.adjoint_left(data, np.linalg.qr(image)[0]))[0]
+    image = operator.adjoint_right(data, basis)
+    values = np.linalg.svd(image, compute_uv=False) / operator.isometry
+    return values[[0, -1]].astype(float)
 
 
 def able(problem: Problem) -> list[str]:
@@ -160,6 +182,7 @@ def _entries(problem: Problem, start: Factors, *, keep_start: bool) -> tuple[lis
         # Who gives a start means it.
         limit=300 if keep_start else Attempt.limit,
         noisy=ratio >= SAFE,
+        patience=PATIENT if ratio >= WAITS else Attempt.patience,
     )
     if ratio < 1 or not _takes(problem, "rank_path"):
         return [replace(sweeps, guarded=False)], text
@@ -168,11 +191,11 @@ def _entries(problem: Problem, start: Factors, *, keep_start: bool) -> tuple[lis
         "rank_path, which recovers where descent from the spectral start fails",
         start="small_random",
     )
-    if keep_start or ratio >= PLENTY:
-        return [sweeps, path], text
-    if ratio >= ENOUGH and flat:
+    if not keep_start and flat and ENOUGH <= ratio < AMPLE:
         newton = Attempt("gauss_newton", "a flat spectrum: gauss_newton", guarded=True, limit=25)
         return [newton, path], f"{text}, singular values of like size"
+    if keep_start or ratio >= PLENTY:
+        return [sweeps, path], text
     return [path], text
 
 
