@@ -162,7 +162,7 @@ def draw(size: Size) -> Any:
     from matplotlib.figure import Figure
 
     found = list(stored(size))
-    columns = 5
+    columns = min(5, len(found))
     rows = -(-len(found) // columns)
     figure = Figure(figsize=(2.1 * columns, 1.9 * rows + 0.5), layout="constrained")
     axes = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)

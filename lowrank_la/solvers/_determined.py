@@ -11,9 +11,9 @@ from .._typing import Array
 from ..errors import IncompatibleError
 from ..problem import Problem
 
-# A measurement that has this share in its own fit stands alone; rows that go at once; and a
-# ratio of pivots that is zero.
-ALONE, BATCH, FLAT = 0.999, 64, 3e-3
+# A measurement that has this share in its own fit stands alone; rows that go at once, of so many
+# numbers in all where they are filled up to the longest; and a ratio of pivots that is zero.
+ALONE, BATCH, NUMBERS, FLAT = 0.999, 64, 1 << 22, 3e-3
 # An eigenvalue that is zero in single precision, and entries that are worked through at once.
 SINGULAR, BLOCK = 1e-5, 1 << 17
 
@@ -50,9 +50,10 @@ def _leverage(i: Array, j: Array, n: int, basis: Array) -> float:
     order = np.argsort(i, kind="stable")
     i, j = i[order], j[order]
     starts = np.searchsorted(i, np.arange(n + 1))
-    worst = 0.0
-    for lo in range(0, n, BATCH):
-        hi = min(lo + BATCH, n)
+    lengths = np.diff(starts)
+    worst, hi = 0.0, 0
+    while hi < n:
+        lo, hi = hi, hi + _together(lengths[hi : hi + BATCH], basis.shape[1])
         part = slice(starts[lo], starts[hi])
         lines, v = i[part] - lo, basis[j[part]]
         # One row after another: filled up with zeros to the longest.
@@ -72,6 +73,12 @@ def _leverage(i: Array, j: Array, n: int, basis: Array) -> float:
         turned = block @ np.linalg.inv(root).conj().swapaxes(1, 2)
         worst = max(worst, float(np.max(np.sum(np.abs(turned) ** 2, axis=2), initial=0.0)))
     return worst
+
+
+def _together(lengths: Array, rank: int) -> int:
+    """How many rows may be filled up to the longest of them at once; at least one."""
+    filled = np.arange(1, lengths.size + 1) * np.maximum.accumulate(lengths) * rank
+    return max(1, int(np.count_nonzero(filled <= NUMBERS)))
 
 
 def spanned(problem: Problem, U: Array, s: Array, V: Array, threshold: float) -> bool:
