@@ -43,23 +43,22 @@ SIZES = {300: Size(300, 5, 10), 1000: Size(1000, 10, 4)}
 
 @dataclass(frozen=True)
 class Method:
-    """A solver, its options, the iterations that it may take, and who is measured how often.
+    """A solver, its options, and the iterations that it may take.
 
-    `repeats` multiplies those of the size. Sizes that would take hours are not in `sizes`.
+    Sizes that would take hours are not in `sizes`.
     """
 
     solver: str
     iterations: int
     label: str
     options: tuple[tuple[str, Any], ...] = ()
-    repeats: int = 1
     sizes: tuple[int, ...] = (300, 1000)
 
 
 METHODS = {
     m.label: m
     for m in (
-        Method("rank_path", 5000, "rank path", repeats=3),
+        Method("rank_path", 5000, "rank path"),
         Method("matrix_irls", 400, "MatrixIRLS", sizes=(300,)),
         Method("gauss_newton", 300, "Gauss-Newton"),
         Method("nonlinear_cg", 2000, "scaled nonlinear CG"),
@@ -95,7 +94,7 @@ def measure(
         },
         target=TARGET,
         max_iter=method.iterations,
-        repeats=size.repeats * method.repeats,
+        repeats=size.repeats,
         folder=folder,
         workers=workers,
         budget=budget,
