@@ -22,6 +22,7 @@ from lowrank_la.errors import (
     UnderdeterminedWarning,
     UnknownNameError,
 )
+from lowrank_la.kernels import _jit
 from lowrank_la.solvers import SolverInfo
 
 posix = pytest.mark.skipif(os.name != "posix", reason="sends POSIX signals")
@@ -98,9 +99,34 @@ def test_one_iteration_is_run_first_and_thrown_away(sensing):
             calls.append(state.iteration)
             super().advance(problem, state, k)
 
+    ll.compare(sensing, Watched(), budget=3)
+    # All is compiled now.
+    calls.clear()
     race = ll.compare(sensing, Watched(), budget=3)
     assert calls == [0, 0, 1, 2]
     assert race.runs[0].result.n_iter == 3
+
+
+def test_a_run_in_which_something_is_compiled_is_thrown_away(sensing):
+    numba = pytest.importorskip("numba")
+    if not _jit.enabled():
+        pytest.skip("nothing is compiled")
+    calls = []
+    late = numba.njit(lambda x: 2 * x)
+
+    @dataclass(frozen=True, kw_only=True)
+    class Late(solvers.GD):
+        info = SolverInfo(name="late", summary="compiles in its third iteration")
+
+        def advance(self, problem, state, k):
+            calls.append((state.iteration, len(late.signatures)))
+            if state.iteration == 2:
+                late(1)
+            super().advance(problem, state, k)
+
+    race = ll.compare(sensing, Late(), budget=4)
+    assert calls == [(0, 0), (0, 0), (1, 0), (2, 0), (3, 1), (0, 1), (1, 1), (2, 1), (3, 1)]
+    assert race.runs[0].result.n_iter == 4
 
 
 def test_a_race_agrees_with_single_runs(race, completion):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -71,3 +72,16 @@ def _compile(function: F) -> F:
     except RuntimeError:
         # No cache folder can be written (a read-only install): the package must still import.
         return numba.njit(**options)(function)  # type: ignore[no-any-return]
+
+
+@contextlib.contextmanager
+def compilations() -> Iterator[list[Any]]:
+    """What is compiled, or read from the cache on disk, while this is open: one item for each."""
+    if not enabled():
+        yield []
+        return
+    from numba.core import event
+
+    # The lock is taken for both, and by no call of what is ready.
+    with event.install_recorder("numba:compiler_lock") as recorder:
+        yield recorder.buffer

@@ -39,9 +39,9 @@ def compare(
 ) -> Comparison:
     """Race solvers on instances.
 
-    All solvers begin an instance at the same start; one iteration is run and discarded first,
-    so that compilation is not timed; only time in the solver counts. A pair that fails is a
-    row with its reason.
+    All solvers begin an instance at the same start. One iteration is run and discarded first,
+    and so is a whole run in which something was compiled; only time in the solver counts. A
+    pair that fails is a row with its reason.
 
     Parameters
     ----------
