@@ -239,3 +239,19 @@ def test_the_objective_never_rises_where_reuse_is_given_up():
     problem = ll.observed(i, j, y, (n1, n2), empty="allow")
     objective = ll.solve(problem, "altmin", rank=r, max_iter=400).trace["objective"]
     assert (np.diff(objective) <= 1e-12 * objective[:-1]).all()
+
+
+@pytest.mark.filterwarnings("ignore::lowrank_la.errors.UnderdeterminedWarning")
+@pytest.mark.parametrize("dtype", ["float64", "complex128"])
+@pytest.mark.parametrize("ridge", [0.0, 1e-3])
+def test_rows_and_columns_without_entries_are_zero_whatever_the_start(dtype, ridge):
+    case = ll.problems.completion((30, 25), 2, sampling=0.6, rng=0, dtype=dtype)
+    i, j = case.problem.operator.positions
+    keep = (i != 4) & (j != 7)
+    problem = ll.observed(i[keep], j[keep], case.problem.data[keep], (30, 25), empty="allow")
+    rng = np.random.default_rng(3)
+    start = ll.Factors(*(rng.standard_normal((n, 2)).astype(dtype) for n in (30, 25)))
+    found = ll.solve(problem, "altmin", rank=2, start=start, ridge=ridge).factors
+    np.testing.assert_array_equal(found.left[4], 0)
+    np.testing.assert_array_equal(found.right[7], 0)
+    assert np.all(start.left[4])

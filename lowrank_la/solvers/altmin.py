@@ -208,7 +208,10 @@ class AltMin(Solver):
 
     def _begun(self, problem: Problem, start: Factors) -> tuple[Factors, Array]:
         """The start, and to solutions from zero: these leave out what is not determined."""
-        left, right = start.left, start.right
+        operator: Any = problem.operator
+        # Nothing is known of rows without entries, on the left as on the right.
+        seen = operator.row_counts > 0
+        left, right = start.left if seen.all() else start.left * seen[:, None], start.right
         if self._unregularised(problem):
             # In another basis of the columns of `left` the pair is still the same matrix.
             left, core = _orthonormal(left)
