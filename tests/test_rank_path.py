@@ -12,8 +12,9 @@ from lowrank_la.errors import (
     InvalidInputError,
     InvalidTypeError,
 )
-from lowrank_la.gauss_newton import Ladder, parse
+from lowrank_la.gauss_newton import Ladder, _held_out, parse
 from lowrank_la.gauss_newton._held_out import concentration, thinned
+from lowrank_la.gauss_newton._step import evaluate
 from lowrank_la.solvers import make_solver
 
 RANK, SIZE = 3, 60
@@ -113,6 +114,31 @@ def test_with_little_more_data_than_unknowns_noise_is_told_at_the_end():
     assert "held out" in result.parts["verdict"]
     assert result.parts["outcomes"].count("residual") == 2
     assert error(result) < 0.05
+
+
+def test_the_best_try_is_repeated_as_it_was(monkeypatch):
+    """With its seed and without the data that it left out."""
+    begun = []
+
+    def begin(ladder, problem, start):
+        begun.append(ladder.rungs)
+        return whole(ladder, problem, start)
+
+    whole = Ladder.begin
+    instance = near_limit(2, cond=2.0, oversampling=1.95, noise=1e-5)
+    path = Ladder(rank=RANK, restarts=4)
+    state = path.begin(instance.problem, initial.small_random(instance.problem, RANK))
+    state.second, state.spread = 0.5, 0.2
+    state.rung = 4
+    rung = path.rung(state)
+    assert rung.without
+    assert rung.seed
+    state.place(instance.truth.factors, evaluate(instance.problem, instance.truth.factors))
+    monkeypatch.setattr(Ladder, "begin", begin)
+    assert path._again(instance.problem, state) < 0.05
+    assert begun == [(rung,)]
+    # Nor is a copy of the data left behind.
+    assert instance.problem not in _held_out._THINNED
 
 
 def test_noise_near_the_limit_is_told_by_two_tries_that_agree_closely():

@@ -38,6 +38,11 @@ def thinned(problem: Problem, rung: Rung | None, seed: int) -> Problem:
     return known[1]
 
 
+def forget_thinned(problem: Problem) -> None:
+    """Let go of the copy of the data that a try went without."""
+    _THINNED.pop(problem, None)
+
+
 def split(
     problem: Problem, seed: int, *, name: str = "held out", share: float = HELD_OUT
 ) -> tuple[Problem, MeasurementOperator, Array]:

@@ -18,7 +18,7 @@ from .._typing import Array
 from ..factors import Factors
 from ..problem import Problem
 from ._columns import best_pair, leading, leading_columns, seen_norm, top_value
-from ._held_out import concentration, error_on, held_out_error, split, thinned
+from ._held_out import concentration, error_on, forget_thinned, held_out_error, split, thinned
 from ._rungs import FIRST, LADDERS, RESTART, WITHOUT, Rung, parse
 from ._state import PathState
 from ._step import evaluate, next_forcing, step
@@ -69,7 +69,7 @@ class Ladder:
     ----------
     rank : int
         Number of columns.
-    rungs : tuple of str, or None
+    rungs : tuple of str or Rung, or None
         The tries; None for those that suit the spectrum.
     restarts : int
         Further tries with other strengths and other starts of power iterations.
@@ -80,7 +80,7 @@ class Ladder:
     """
 
     rank: int
-    rungs: tuple[str, ...] | None = None
+    rungs: tuple[str | Rung, ...] | None = None
     restarts: int = 12
     seed: int = 0
     judge: bool = True
@@ -339,11 +339,11 @@ class Ladder:
 
     def _again(self, problem: Problem, state: PathState) -> float:
         """Error on measurements held out, of the best try repeated without them."""
-        if state.rung < 0:
+        rung = self.rung(state)
+        if rung is None:
             return held_out_error(problem, state.X, self.seed)
-        rung = str(self.rung(state))
         rest, test, data = split(problem, self.seed)
-        alone = replace(self, rungs=(rung.partition("#")[0],), restarts=0, judge=False)
+        alone = replace(self, rungs=(rung,), restarts=0, judge=False)
         zero = Factors(0.0 * state.left, 0.0 * state.X.right)
         other = alone.begin(rest, Factors(zero.left, zero.left) if problem.symmetric else zero)
         while other.phase not in ("found", "kept", "exhausted"):
@@ -456,6 +456,7 @@ class Ladder:
 
     def _end(self, problem: Problem, state: PathState) -> None:
         """The ridge is gone."""
+        forget_thinned(problem)
         X = leading_columns(state.X.balanced(), self.rank)
         state.phase, state.slow, state.since = "finish", 0, 0
         state.weights = np.zeros(X.rank, X.left.real.dtype)

@@ -62,13 +62,15 @@ RESTART, WITHOUT = "logdet:0.3", (0.1, 0.05)
 
 
 def parse(text: Any) -> Rung:
-    """A rung from ``"kind:strength"`` or ``"kind:strength:rate"``.
+    """A rung from ``"kind:strength"`` or ``"kind:strength:rate"``; one that is a rung already.
 
     Raises
     ------
     InvalidInputError
         For anything else.
     """
+    if isinstance(text, Rung):
+        return text
     pieces = str(text).split(":")
     try:
         kind, strength = pieces[0], float(pieces[1])
