@@ -152,3 +152,12 @@ def test_what_is_refused():
     for options in ({"decay": 1.5}, {"threshold": -1.0}, {"step_size": -0.1}):
         with pytest.raises(InvalidInputError, match=next(iter(options))):
             solvers.SoftScaledGD(**options)
+
+
+def test_a_start_with_vanishing_singular_values_diverges_openly():
+    instance = ll.problems.completion((50, 40), 2, sampling=0.5, rng=0)
+    problem = instance.problem.replace(loss=ll.losses.Absolute())
+    result = ll.solve(problem, "soft_scaledgd", rank=4, start="small_random", tol=1e-5)
+    assert result.status is ll.Status.DIVERGED
+    assert "the matrix grew" in result.reason
+    assert result.factors.norm() < 1.0

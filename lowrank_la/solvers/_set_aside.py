@@ -39,6 +39,8 @@ MANY = 100
 # all faster ones. So many in a row that have not are the last, and the point before them is the
 # answer: where the matrix is hardly of this rank, they go on to fit what does not belong to it.
 GAIN, VAIN = 2e-3, 3
+# Growth of the matrix beyond the data that counts as divergence.
+BLOW_UP = 1e6
 # A gradient is little beside noise from this share on.
 LITTLE = 1e-2
 # Cholesky serves where the diagonal is as even as this.
@@ -222,6 +224,7 @@ class SetAside(Solver):
                 state.iteration += 1
                 continue
             (U, s, V), more = self.step(problem, state)
+            _bounded(problem, s)
             soft = self.clips(state)
             plan = state.plan
             fixed = self.fixed_threshold(problem, state, more)
@@ -358,6 +361,22 @@ def finite(*blocks: Array) -> None:
     """
     if not all(np.isfinite(block).all() for block in blocks):
         raise SolverBreakdownError("the iterate is not finite")
+
+
+def _bounded(problem: Problem, s: Array) -> None:
+    """Refuse a matrix far beyond the data: all of it would be set aside, and none count.
+
+    Raises
+    ------
+    SolverBreakdownError
+        For a norm of more than `BLOW_UP` times that of the data.
+    """
+    size, data = float(np.linalg.norm(s)), float(np.linalg.norm(problem.data))
+    if size * float(np.sqrt(problem.operator.isometry)) > BLOW_UP * data > 0.0:
+        raise SolverBreakdownError(
+            f"the matrix grew to a norm of {size:.1e} with data of norm {data:.1e}: the start has "
+            f"singular values that are much too small, or the step is too long"
+        )
 
 
 def orthonormal(block: Array) -> tuple[Array, Array]:
