@@ -18,7 +18,7 @@ from .operators.full import FullObservation
 # Columns that are copied side by side for selection.
 BLOCK = 64
 # Values that a median is taken over.
-SAMPLE = 1 << 16
+SAMPLE = 1 << 14
 
 
 @dataclass(frozen=True, eq=False)

@@ -36,7 +36,10 @@ def attach(package: str) -> tuple[Callable[[str], Any], Callable[[], list[str]]]
         module = None if name.startswith("__") else names().get(name)
         if module is None:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        return getattr(module, name)
+        value = getattr(module, name)
+        # Found once: the next look-up does not come here.
+        setattr(importlib.import_module(package), name, value)
+        return value
 
     return getattr_, lambda: sorted(names())
 

@@ -58,6 +58,23 @@ def test_rows_have_to_meet_all_directions(dtype):
     assert not alone
 
 
+@pytest.mark.parametrize("transposed", [False, True])
+@pytest.mark.parametrize("dtype", ["float64", "complex128"])
+def test_of_many_entries_some_will_do_and_all_are_asked_where_they_will_not(dtype, transposed):
+    """The first look at a row is at every sixteenth entry here; row 5 keeps none of those."""
+    case = ll.problems.factorization((30, 400), 2, dtype=dtype, rng=0)
+    X = case.truth.factors
+    data = X.to_dense()
+    kept = {2: True, 1: False}
+    for count, answer in kept.items():
+        hidden = data.copy()
+        hidden[5] += 1.0
+        hidden[5, [21, 33][:count]] -= 1.0
+        X_, hidden = (ll.Factors(X.right, X.left), hidden.conj().T) if transposed else (X, hidden)
+        problem = ll.Problem(operators.FullObservation(hidden.shape), hidden.ravel())
+        assert spanned(problem, *X_.svd(), 1e-6) is answer
+
+
 def test_columns_count_as_rows_do():
     case = ll.problems.factorization((40, 30), 3, rng=0)
     X = case.truth.factors

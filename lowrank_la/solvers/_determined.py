@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 
 from .._grid import grid_of
@@ -14,8 +12,9 @@ from ..problem import Problem
 # A measurement that has this share in its own fit stands alone; rows that go at once, of so many
 # numbers in all where they are filled up to the longest; and a ratio of pivots that is zero.
 ALONE, BATCH, NUMBERS, FLAT = 0.999, 64, 1 << 22, 3e-3
-# An eigenvalue that is zero in single precision, and entries that are worked through at once.
-SINGULAR, BLOCK = 1e-5, 1 << 17
+# An eigenvalue that is zero in single precision; entries that are worked through at once; and how
+# many of a row are looked at first, in units of the rank.
+SINGULAR, BLOCK, SOME = 1e-5, 1 << 15, 12
 
 
 def determined(problem: Problem, U: Array, V: Array, kept: Array) -> bool:
@@ -84,9 +83,9 @@ def _together(lengths: Array, rank: int) -> int:
 def spanned(problem: Problem, U: Array, s: Array, V: Array, threshold: float) -> bool:
     """Whether what is kept of each row and column of all entries meets every direction.
 
-    Less than `determined`, for rows and columns that keep many measurements, at the cost of a few
-    passes over the matrix: a row whose kept entries all lie in columns in which the matrix has
-    rank r - 1, or none.
+    Less than `determined`, for rows and columns that keep many measurements, at the cost of a
+    part of a pass over the matrix: a row whose kept entries all lie in columns in which the
+    matrix has rank r - 1, or none.
 
     Parameters
     ----------
@@ -97,39 +96,44 @@ def spanned(problem: Problem, U: Array, s: Array, V: Array, threshold: float) ->
     threshold : float
         Above it a measurement is set aside.
     """
-    n1 = problem.shape[0]
-    pairs = np.triu_indices(s.size)
-    rows, columns = (_products(basis, pairs) for basis in (V, U))
-    of_rows, of_columns = np.empty((n1, len(pairs[0])), rows.dtype), np.zeros_like(rows)
-    for lo, hi, residual in _residuals(problem, U * s, V):
-        kept = (np.abs(residual) <= threshold).astype(np.float32)
-        of_rows[lo:hi] = kept @ rows
-        of_columns += kept.T @ columns[lo:hi]
-    return all(_regular(sums, s.size, pairs) for sums in (of_rows, of_columns))
+    data = problem.data.reshape(problem.shape)
+    return _rows_spanned(data, U * s, V, V, threshold) and _rows_spanned(
+        data.T, V.conj(), (U * s).conj(), U.conj(), threshold
+    )
 
 
-def _products(basis: Array, pairs: tuple[Array, Array]) -> Array:
-    """Upper triangles of ``b b^H`` for all rows b, in single precision."""
+def _rows_spanned(data: Array, left: Array, right: Array, basis: Array, threshold: float) -> bool:
+    """The same of the rows, of which some entries will do where these meet every direction."""
+    some = slice(None, None, max(1, len(right) // (SOME * right.shape[1])))
+    lines = np.flatnonzero(_short(data[:, some], left, right[some], basis[some], threshold))
+    if some.step == 1 or lines.size == 0:
+        return lines.size == 0
+    return not _short(data[lines], left[lines], right, basis, threshold).any()
+
+
+def _short(data: Array, left: Array, right: Array, basis: Array, threshold: float) -> Array:
+    """Rows whose kept entries do not meet every direction of the basis of the columns."""
+    pairs = np.triu_indices(basis.shape[1])
+    # Upper triangles of b b^H for all rows b of the basis.
     kind = np.complex64 if basis.dtype.kind == "c" else np.float32
-    return (basis[:, pairs[0]] * basis[:, pairs[1]].conj()).astype(kind)
+    products = (basis[:, pairs[0]] * basis[:, pairs[1]].conj()).astype(kind)
+    height = max(1, BLOCK // max(1, data.shape[1]))
+    out = np.empty(len(data), bool)
+    for lo in range(0, len(data), height):
+        part = slice(lo, lo + height)
+        residual = data[part] - left[part] @ right.conj().T
+        kept = (np.abs(residual) <= threshold).astype(np.float32)
+        out[part] = _singular(kept @ products, basis.shape[1], pairs)
+    return out
 
 
-def _residuals(problem: Problem, left: Array, right: Array) -> Iterator[tuple[int, int, Array]]:
-    """The residual by pieces of rows that fit into cache."""
-    n1, n2 = problem.shape
-    data, rest = problem.data.reshape(n1, n2), right.conj().T
-    height = max(1, BLOCK // n2)
-    for lo in range(0, n1, height):
-        hi = min(lo + height, n1)
-        yield lo, hi, data[lo:hi] - left[lo:hi] @ rest
-
-
-def _regular(sums: Array, rank: int, pairs: tuple[Array, Array]) -> bool:
-    """Whether no eigenvalue is as small as `SINGULAR`; with all measurements they are one."""
+def _singular(sums: Array, rank: int, pairs: tuple[Array, Array]) -> Array:
+    """Which have an eigenvalue as small as `SINGULAR`; with all measurements they are one."""
     blocks = np.zeros((len(sums), rank, rank), sums.dtype)
     blocks[:, pairs[1], pairs[0]] = sums.conj()
-    blocks -= sums.real.dtype.type(SINGULAR) * np.eye(rank, dtype=sums.real.dtype)
+    shift = sums.real.dtype.type(SINGULAR)
     try:
-        return bool(np.isfinite(np.linalg.cholesky(blocks)).all())
+        root = np.linalg.cholesky(blocks - shift * np.eye(rank, dtype=shift.dtype))
     except np.linalg.LinAlgError:
-        return False
+        return ~(np.linalg.eigvalsh(blocks)[:, 0] > shift)
+    return np.asarray(~np.isfinite(root).all(axis=(1, 2)))

@@ -118,6 +118,18 @@ def cut(problem: Problem, U: Array, s: Array, V: Array, threshold: float, soft: 
     return _generic(problem, U, s, V, threshold, soft)
 
 
+def median_residual(problem: Problem, U: Array, s: Array, V: Array) -> float:
+    """Median modulus of the residual of ``U diag(s) V^H``, of long data that of a sample."""
+    data, (_, n2) = problem.data, problem.shape
+    if isinstance(problem.operator, FullObservation):
+        # An odd stride is no divisor of usual row lengths.
+        i, j = divmod(np.arange(0, data.size, (data.size // SAMPLE) | 1), n2)
+        misfit = data[i * n2 + j] - np.sum((U * s)[i] * V.conj()[j], axis=1)
+    else:
+        misfit = data - problem.operator.forward(Factors(U * s, V))
+    return float(np.median(np.abs(misfit)))
+
+
 def _fused(problem: Problem, U: Array, s: Array, V: Array, threshold: float, soft: bool) -> Cut:
     (n1, n2), dtype = problem.shape, U.dtype
     data = problem.data.reshape(n1, n2)
@@ -233,7 +245,8 @@ def _summary(
     for hits, lengths in (by_row, by_column):
         seen = lengths > 0
         shares = hits[seen] / lengths[seen]
-        lag = max(lag, float(np.max(shares) - np.median(shares)))
+        middle = shares.size // 2
+        lag = max(lag, float(np.max(shares) - np.partition(shares, middle)[middle]))
         # A row with r unknowns is fitted by r measurements whatever they are.
         needed = np.minimum(2 * s.size + 2, lengths[seen])
         least = min(least, float(np.min((lengths - hits)[seen] / needed)))

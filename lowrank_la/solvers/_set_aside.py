@@ -26,6 +26,7 @@ from ._outliers import (
     Schedule,
     cut,
     doubt,
+    median_residual,
     relative_gradient,
     set_aside,
 )
@@ -184,12 +185,13 @@ class SetAside(Solver):
         values = positive(s.astype(problem.data.real.dtype))
         soft = self.clips(None)
         fixed = self.fixed_threshold(problem, None, {"top": float(s[0])})
-        threshold = np.inf if fixed is None else fixed
-        found = cut(problem, left, values, right, threshold, soft)
         if fixed is None:
             most = MOST * median_modulus(problem.data)
-            threshold = max(min(FIRST * found.median, most), rounding(problem, values))
-            found = cut(problem, left, values, right, threshold, soft)
+            first = FIRST * median_residual(problem, left, values, right)
+            threshold = max(min(first, most), rounding(problem, values))
+        else:
+            threshold = fixed
+        found = cut(problem, left, values, right, threshold, soft)
         state: SetAsideState = self.state_type(
             left=left,
             values=values,
