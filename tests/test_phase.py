@@ -64,6 +64,14 @@ def test_runs_are_spent_at_the_border(diagram):
     assert trials[:, 1:][sure].mean() < trials[(share > 0) & (share < 1)].mean()
 
 
+def test_all_cells_where_that_is_wanted(diagram):
+    whole = plane(adaptive=False, repeats=2)
+    assert np.all(whole.trials == 2)
+    assert whole.complete
+    both = diagram.trials > 0
+    assert np.all(np.abs(whole.share - diagram.share)[both] <= 0.5)
+
+
 def test_the_same_again_and_from_stored_runs(diagram, tmp_path):
     first = plane(folder=tmp_path)
     np.testing.assert_array_equal(first.successes, diagram.successes)

@@ -44,6 +44,9 @@ def phase(
     target: Annotated[float, typer.Option(help="relative error that counts as success")] = 1e-3,
     max_iter: Annotated[int, typer.Option(min=1, help="iterations per run")] = 300,
     repeats: Annotated[int, typer.Option(min=1, help="runs of each cell at the border")] = 10,
+    adaptive: Annotated[
+        bool, typer.Option("--adaptive/--every-cell", help="spend runs where the border is")
+    ] = True,
     budget: Annotated[
         str | None, typer.Option(help="begin nothing new after this time, such as 90s or 20m")
     ] = None,
@@ -94,6 +97,7 @@ def phase(
             target=target,
             max_iter=max_iter,
             repeats=repeats,
+            adaptive=adaptive,
             folder=out,
             workers=workers,
             budget=None if budget is None else duration(budget),

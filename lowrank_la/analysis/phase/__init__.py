@@ -32,6 +32,7 @@ def phase_transition(
     target: float = 1e-3,
     max_iter: int = 500,
     repeats: int = 10,
+    adaptive: bool = True,
     folder: Any = None,
     workers: int = 1,
     budget: float | None = None,
@@ -42,7 +43,7 @@ def phase_transition(
 
     A coarse grid comes first; blocks whose corners disagree on which side of one half they
     lie are refined, and cells at the border get all repeats. Cells inside a block of one
-    outcome are not run.
+    outcome are not run. With ``adaptive=False`` all cells get all repeats.
 
     Parameters
     ----------
@@ -65,6 +66,8 @@ def phase_transition(
         Iterations after which a run has failed.
     repeats : int
         Runs of each cell at the border; a third of them elsewhere.
+    adaptive : bool
+        Whether runs are spent where the border is; False measures every cell.
     folder : str or path, optional
         Where finished runs are kept and reused.
     workers : int
@@ -113,7 +116,7 @@ def phase_transition(
         seed=seed_of(rng),
         batch=Batch(folder, workers=workers),
     )
-    return plane.measure(budget, progress)
+    return plane.measure(budget, progress, adaptive=adaptive)
 
 
 def _axis(axis: Any, name: str) -> tuple[str, Array]:

@@ -83,9 +83,16 @@ class Plane:
         )
 
     def measure(
-        self, budget: float | None, progress: Callable[[int, int], None] | None
+        self,
+        budget: float | None,
+        progress: Callable[[int, int], None] | None,
+        *,
+        adaptive: bool = True,
     ) -> PhaseDiagram:
         end = None if budget is None else time.monotonic() + budget
+        if not adaptive:
+            whole = self.run(np.full(self.trials.shape, self.repeats), end, progress)
+            return replace(self.diagram(), complete=whole)
         few = max(1, self.repeats // 3)
         step = 1
         while 4 * step < max(self.trials.shape):
