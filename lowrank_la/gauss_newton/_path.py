@@ -18,19 +18,29 @@ from .._typing import Array
 from ..factors import Factors
 from ..problem import Problem
 from ._columns import best_pair, leading, leading_columns, seen_norm, top_value
-from ._held_out import concentration, error_on, forget_thinned, held_out_error, split, thinned
-from ._rungs import FIRST, LADDERS, RESTART, WITHOUT, Rung, parse
+from ._held_out import error_on, forget_thinned, held_out_error, split, thinned
+from ._rungs import FIRST, LADDERS, STEEP, Rung, kind_of_spectrum, parse, restart
 from ._state import PathState
 from ._step import evaluate, next_forcing, step
+from ._verdicts import (
+    PREDICTS,
+    expected_error,
+    is_minimum,
+    is_noise,
+    is_rounding,
+    looks_even,
+    relative_move,
+    relative_residual,
+)
 
-# A residual of so many rounding units, relative to the data, is none.
-ROUNDING = 256.0
 # Inner solves along a path, and at its end.
 TOL, LIMIT, LAST_LIMIT = 0.1, 60, 200
 # A try ends after so many steps in a row at full rank that take less than this share off: the
 # first while the residual is large, the second from a relative residual of NEAR on, where valleys
 # are long and lead somewhere.
 PATIENCE, SLOW, CRAWLING, NEAR, STEPS = 3, 0.03, 0.01, 1e-4, 80
+# The same with a nuclear-norm weight, which leaves much of the objective.
+SETTLED = 1e-4
 # After so many of them inner solves are accurate.
 LONG = 6
 # Ridges end at this share of the first.
@@ -38,27 +48,8 @@ BOTTOM = {"rank": 1e-4, "ridge": 2e-4, "logdet": 1e-3}
 # Columns beyond the rank under ridges that differ by direction, and the share of the first level
 # at which they go: a wrong direction fades away there instead of being turned.
 SPARE, SPARED = 1, 0.02
-# Share of the held-out measurements' size that a matrix must explain.
-PREDICTS = 0.5
 # A matrix accepted under noise is kept where the steps to the minimum leave it by this share.
 LEAVES = 0.5
-# With so many times as many measurements as unknowns, tries that end with the same residual,
-# up to this share of it, are taken to have found the same matrix, and noise.
-PLENTY, AGREES = 2.0, 0.02
-# With fewer, they have to agree as matrices too: down to SOME times, in a residual that is the same
-# up to CLOSELY, as well as the data determine it; down to FEW times, up to SAME.
-SOME, CLOSELY = 1.45, 0.001
-FEW, SAME = 1.15, 0.001
-# Paths of different kinds do end at the same wrong matrix; what it cannot fit is then in a few
-# rows and columns. Fourth moment over the square of the second: 3 for noise, 4 to 7 for what a
-# fit leaves of it at 1.2 times as many measurements as unknowns, 10 to 100 at local minima.
-HEAVY = 8.0
-# With a nuclear-norm weight: multiples of the residual of shrunk singular values, and what small
-# residuals are that are due to it; the relative gap to the dual; steps that are slow.
-SHRINKS, SMALL, GAP, SETTLED = 3.0, 0.1, 1e-4, 1e-4
-# Leading singular values of the residual as columns enter: of flat spectra the second is more
-# than this share of the first, or the last; of steep ones the last, or the second, is less.
-FLAT, EVEN, STEEP, SUDDEN = 0.77, 0.4, 0.01, 0.2
 
 
 @dataclass(frozen=True)
@@ -97,60 +88,12 @@ class Ladder:
             return parse(listed[state.rung])
         extra = state.rung - len(listed)
         if extra < self.restarts:
-            kind = kind_of_spectrum(state)
-            if extra % 4 < 3 and not (kind == "steep" and extra % 2):
-                share = WITHOUT[extra % len(WITHOUT)]
-                return replace(parse(RESTART), seed=extra + 1, without=share)
-            # The others keep to the ridges that suit the spectrum.
-            low, high = {"flat": (0.12, 0.5), "mixed": (0.04, 0.2), "steep": (1e-4, 0.02)}[kind]
-            draw = stream(self.seed, f"restart {extra}").random(2)
-            strength = low * (high / low) ** draw[0]
-            return Rung(
-                "rank",
-                float(f"{strength:.3g}"),
-                0.3 if draw[1] < 0.5 else 0.6,
-                extra + 1,
-                extra % 8 == 3,
-                0.02,
-            )
+            return restart(extra, kind_of_spectrum(state), self.seed)
         return None
 
     def begin(self, problem: Problem, start: Factors) -> PathState:
         """The state before the first step: at the start if it explains anything of the data."""
-        at = evaluate(problem, start)
-        single, real = start.symmetric, start.left.real.dtype
-        state = PathState(
-            left=start.left,
-            right=None if single else start.right,
-            iteration=0,
-            rung=-1,
-            phase="finish",
-            weights=np.zeros(start.rank, real),
-            level=0.0,
-            top=0.0,
-            second=float("nan"),
-            spread=float("nan"),
-            value=at.value,
-            left_gradient=at.left,
-            right_gradient=None if single else at.right,
-            forcing=TOL,
-            length=0.0,
-            move=float("inf"),
-            slow=0,
-            count=0,
-            since=0,
-            block=np.zeros((problem.shape[1], 0), problem.dtype),
-            best_left=start.left,
-            best_right=None if single else start.right,
-            best_score=float("inf"),
-            best_rung=-1,
-            stationary=np.zeros(0),
-            outcomes="",
-            verdict="",
-            inner=0,
-            natural=problem.natural,
-            nuclear=problem.nuclear,
-        )
+        state = PathState.beginning(problem, start, evaluate(problem, start), TOL)
         if problem.nuclear and self._vanishes(problem, state):
             return state
         if relative_residual(problem, state) > EXPLAINS:
@@ -219,7 +162,6 @@ class Ladder:
         if self._judge_exact(problem, state):
             return
         share = SLOW if relative_residual(problem, state) > NEAR else CRAWLING
-        # What a weight leaves of the objective is large, and what is still to be gained small.
         share = SETTLED if problem.nuclear else share
         state.slow = state.slow + 1 if state.value > (1 - share) * before else 0
         if state.slow >= PATIENCE or state.since >= STEPS or state.length == 0.0:
@@ -227,7 +169,7 @@ class Ladder:
 
     def _judge_exact(self, problem: Problem, state: PathState) -> bool:
         miss = relative_residual(problem, state)
-        if problem.nuclear or not miss <= ROUNDING * np.finfo(state.left.dtype).eps:
+        if problem.nuclear or not is_rounding(miss, state):
             return False
         state.phase = "found"
         state.verdict = (
@@ -248,13 +190,13 @@ class Ladder:
             what = f"held-out error {error:.2g}"
             # Among those that predict anything the likeliest; their held-out errors vary by luck.
             score = miss if error < PREDICTS else min(error, 1.0 + miss)
-            if problem.nuclear and self._is_minimum(problem, state, miss):
+            if problem.nuclear and is_minimum(problem, state, miss, self._block(problem)):
                 state.phase = "found"
                 state.verdict = (
                     f"{self._name(state)} is a minimum with the nuclear-norm weight "
                     f"{problem.nuclear:.3g}, which explains the residual of {miss:.1e}"
                 )
-            elif self._is_noise(problem, state, miss, error):
+            elif is_noise(problem, state, miss, error, self.rank):
                 self._accept(state, miss, error)
             state.stationary = np.append(state.stationary, miss)
         note = f"{self._name(state)}: residual {miss:.1e}, {what}, {state.since} steps"
@@ -264,50 +206,6 @@ class Ladder:
             state.best_score, state.best_rung = score, state.rung
         if state.phase != "found":
             self._next(problem, state)
-
-    def _is_noise(self, problem: Problem, state: PathState, miss: float, error: float) -> bool:
-        """Whether what a try ends at is the matrix, and its residual noise."""
-        ratio = problem.informative / problem.degrees_of_freedom(self.rank)
-        gaps = np.abs(state.stationary - miss)
-        if ratio >= PLENTY:
-            again = bool(np.any(gaps <= AGREES * miss))
-            if problem.nuclear:
-                # Shrunk matrices predict less.
-                return error < (1.0 if again else PREDICTS)
-            return error < PREDICTS and again
-        if ratio < FEW or not error < PREDICTS or not np.any(gaps <= AGREES * miss):
-            return False
-        if not problem.nuclear and concentration(problem.residual(state.X)) > HEAVY:
-            return False
-        move = relative_move(state.X, state.best)
-        if ratio < SOME:
-            return move <= SAME
-        # The held-out error tells how well the data determine the matrix.
-        return move <= SAME or (bool(np.any(gaps <= CLOSELY * miss)) and move < error)
-
-    def _is_minimum(self, problem: Problem, state: PathState, miss: float) -> bool:
-        """Whether the residual is what the nuclear-norm weight makes it.
-
-        That is so where it is small and no larger than that of singular values that are all too
-        small by the weight; or if no matrix of any rank has an objective smaller by more than a
-        share `GAP`, which the residual tells when scaled to a point of the dual problem.
-        """
-        weight, rank = problem.nuclear, state.left.shape[1]
-        size = float(np.linalg.norm(problem.data))
-        shrunk = weight * float(np.sqrt(rank / problem.operator.isometry)) / size
-        if miss <= min(SHRINKS * shrunk, SMALL):
-            return True
-        # Not from the factors, whose columns are invariant here.
-        slope = max(top_value(problem, state.X, self._block(problem)), weight)
-        residual = -problem.residual(state.X) * (weight / slope)
-        dual = float(np.vdot(residual, problem.data - 0.5 * residual).real)
-        value = state.value * (2.0 if problem.symmetric else 1.0)
-        return value - dual <= GAP * value
-
-    def _expected(self, problem: Problem, miss: float) -> float:
-        """What noise of this residual makes of data held out, with a margin."""
-        spare = problem.informative - problem.degrees_of_freedom(self.rank)
-        return 3.0 * miss * problem.informative / max(spare, 1)
 
     def _accept(self, state: PathState, miss: float, error: float) -> None:
         state.phase = "found"
@@ -324,11 +222,9 @@ class Ladder:
         state.rung = state.best_rung
         if self.judge and state.best_score < PREDICTS:
             miss = relative_residual(problem, state)
-            ratio = problem.informative / problem.degrees_of_freedom(self.rank)
-            even = ratio >= PLENTY or problem.nuclear > 0
-            even = even or concentration(problem.residual(best)) <= HEAVY
+            even = looks_even(problem, best, self.rank)
             error = self._again(problem, state) if even else float("inf")
-            if error < min(PREDICTS, self._expected(problem, miss)):
+            if error < min(PREDICTS, expected_error(problem, miss, self.rank)):
                 self._accept(state, miss, error)
                 return
         state.phase = "exhausted"
@@ -424,7 +320,7 @@ class Ladder:
         assert rung is not None
         fall = HASTY if rung.hasty else FALL
         # Below rounding it may go on to fall.
-        exact = relative_residual(problem, state) <= ROUNDING * np.finfo(state.left.dtype).eps
+        exact = is_rounding(relative_residual(problem, state), state)
         if state.value <= (1 - fall) * before and state.count < MOST and not exact:
             return
         state.place(state.X.balanced(), state.at)
@@ -468,21 +364,3 @@ class Ladder:
 FALL, HASTY, MOST = 0.003, 0.05, 30
 # A start that leaves more than this share of the data is not worth a try.
 EXPLAINS = 0.9
-
-
-def kind_of_spectrum(state: PathState) -> str:
-    """By what the first try has seen so far."""
-    if state.second > FLAT or state.spread > EVEN:
-        return "flat"
-    return "steep" if state.spread < STEEP or state.second < SUDDEN else "mixed"
-
-
-def relative_residual(problem: Problem, state: PathState) -> float:
-    """``|A(X) - y| / |y|`` at the present factors, whose ridge is zero."""
-    loss = problem.misfit(state.X, state.at)
-    return float(np.sqrt(max(2.0 * loss, 0.0)) / np.linalg.norm(problem.data))
-
-
-def relative_move(X: Factors, Y: Factors) -> float:
-    """``|X - Y|_F / |Y|_F``."""
-    return X.distance(Y) / max(Y.norm(), 1e-300)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from .._random import stream
 from ..errors import InvalidInputError
+from ._state import PathState
 
 KINDS = ("rank", "ridge", "logdet")
 
@@ -57,8 +59,13 @@ LADDERS = {
     "mixed": ("logdet:0.3", "rank:0", "rank:0.15"),
     "steep": ("rank:0", "rank:0.01", "rank:0.03", "rank:0.003", "logdet:0.3"),
 }
-# Of four restarts three are paths without some of the data, in such shares.
+# Of four restarts three are paths without some of the data, in such shares; others have ridges
+# drawn between these.
 RESTART, WITHOUT = "logdet:0.3", (0.1, 0.05)
+DRAWN = {"flat": (0.12, 0.5), "mixed": (0.04, 0.2), "steep": (1e-4, 0.02)}
+# Leading singular values of the residual as columns enter: of flat spectra the second is more
+# than this share of the first, or the last; of steep ones the last, or the second, is less.
+FLAT, EVEN, STEEP, SUDDEN = 0.77, 0.4, 0.01, 0.2
 
 
 def parse(text: Any) -> Rung:
@@ -85,3 +92,28 @@ def parse(text: Any) -> Rung:
             f"'rank:0.1:0.3'; got {text!r}"
         )
     return Rung(kind, strength, rate)
+
+
+def kind_of_spectrum(state: PathState) -> str:
+    """By what the first try has seen so far."""
+    if state.second > FLAT or state.spread > EVEN:
+        return "flat"
+    return "steep" if state.spread < STEEP or state.second < SUDDEN else "mixed"
+
+
+def restart(number: int, kind: str, seed: int) -> Rung:
+    """A further try, for a kind of spectrum."""
+    if number % 4 < 3 and not (kind == "steep" and number % 2):
+        share = WITHOUT[number % len(WITHOUT)]
+        return replace(parse(RESTART), seed=number + 1, without=share)
+    # These keep to the ridges that suit the spectrum.
+    low, high = DRAWN[kind]
+    draw = stream(seed, f"restart {number}").random(2)
+    return Rung(
+        "rank",
+        strength=float(f"{low * (high / low) ** draw[0]:.3g}"),
+        rate=0.3 if draw[1] < 0.5 else 0.6,
+        seed=number + 1,
+        hasty=number % 8 == 3,
+        without=0.02,
+    )

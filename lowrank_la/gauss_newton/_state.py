@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
+import numpy as np
+
 from .._point import PointState
 from .._typing import Array
 from ..factors import Factors
+from ..problem import Evaluation, Problem
 
 
 @dataclass
@@ -78,6 +81,46 @@ class PathState(PointState):
     inner: int
     natural: float
     nuclear: float
+
+    @classmethod
+    def beginning(
+        cls, problem: Problem, start: Factors, at: Evaluation, forcing: float
+    ) -> PathState:
+        """Before the first step, at a start that is to be finished; nothing is known yet."""
+        single, real = start.symmetric, start.left.real.dtype
+        nothing = float("nan")
+        return cls(
+            left=start.left,
+            right=None if single else start.right,
+            iteration=0,
+            rung=-1,
+            phase="finish",
+            weights=np.zeros(start.rank, real),
+            level=0.0,
+            top=0.0,
+            second=nothing,
+            spread=nothing,
+            value=at.value,
+            left_gradient=at.left,
+            right_gradient=None if single else at.right,
+            forcing=forcing,
+            length=0.0,
+            move=float("inf"),
+            slow=0,
+            count=0,
+            since=0,
+            block=np.zeros((problem.shape[1], 0), problem.dtype),
+            best_left=start.left,
+            best_right=None if single else start.right,
+            best_score=float("inf"),
+            best_rung=-1,
+            stationary=np.zeros(0),
+            outcomes="",
+            verdict="",
+            inner=0,
+            natural=problem.natural,
+            nuclear=problem.nuclear,
+        )
 
     @property
     def best(self) -> Factors:
