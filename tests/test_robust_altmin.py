@@ -13,7 +13,7 @@ from lowrank_la.errors import (
     UnderdeterminedWarning,
 )
 from lowrank_la.solvers import RobustAltMin
-from lowrank_la.solvers.robust_altmin import _orthonormal, clipped
+from lowrank_la.solvers.robust_altmin import clipped
 
 SMALL = {"sketch_size": 8}
 
@@ -157,16 +157,6 @@ def test_other_types(dtype, sketch):
     assert result.parts["inner_iterations"] > 0
     limit = 1e-12 if dtype == "complex128" else 3e-6
     assert result.trace["rel_error"][-1] < limit
-
-
-def test_an_orthonormal_factor_stays_as_it_is():
-    rng = np.random.default_rng(0)
-    factor = rng.standard_normal((20, 3)) + 1j * rng.standard_normal((20, 3))
-    q, core = _orthonormal(factor)
-    np.testing.assert_allclose(q @ core, factor, atol=1e-12)
-    again, unit = _orthonormal(q)
-    np.testing.assert_allclose(again, q, atol=1e-12)
-    np.testing.assert_allclose(unit, np.eye(3), atol=1e-12)
 
 
 def test_clipping(completion):

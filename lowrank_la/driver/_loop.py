@@ -31,11 +31,6 @@ BLOW_UP = 1e6
 UNSEEN = 10.0
 
 
-def seen_norm(problem: Problem) -> float:
-    """``|X|_F`` as the data suggest it."""
-    return float(np.linalg.norm(problem.data)) / float(np.sqrt(problem.operator.isometry))
-
-
 @dataclass
 class Loop:
     problem: Problem
@@ -239,7 +234,7 @@ class Loop:
             )
             return
         with np.errstate(all="ignore"):
-            ratio = result.factors.norm() / seen_norm(self.problem)
+            ratio = result.factors.norm() / self.problem.norm_estimate
         if ratio > UNSEEN:
             warnings.warn(
                 f"the matrix found is {ratio:.0e} times as large as its measurements suggest: it "

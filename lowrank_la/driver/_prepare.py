@@ -17,7 +17,7 @@ from ..solvers._registry import make_solver, refuse_if_unfit
 from ..stopping import MaxIter, MaxTime, Stationary, Stop, Unchanged
 from ..storage import check_folder
 from ..trace import View, observers_from
-from ._loop import Loop, seen_norm
+from ._loop import Loop
 
 # The same ratio as `UNSEEN` of the loop, up to which a start is a small one.
 SMALL = 0.1
@@ -177,6 +177,6 @@ def _spare_columns(
     if solver.info.fewer_measurements or init_scale is not None:
         return True
     if isinstance(start, Factors):
-        return start.norm() <= SMALL * seen_norm(problem)
+        return start.norm() <= SMALL * problem.norm_estimate
     # Solvers that always begin there do so for another reason.
     return start == "small_random" != solver.info.start

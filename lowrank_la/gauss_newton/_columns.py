@@ -19,11 +19,6 @@ def leading_columns(X: Factors, rank: int) -> Factors:
     return Factors(left, left if X.symmetric else np.ascontiguousarray(X.right[:, :rank]))
 
 
-def seen_norm(problem: Problem) -> float:
-    """``|X|_F`` as the data suggest it."""
-    return float(np.linalg.norm(problem.data) / np.sqrt(problem.operator.isometry))
-
-
 def top_value(problem: Problem, X: Factors | None, block: Array) -> float:
     """The largest singular value of ``A*(y - A(X))``, to a relative error of about `CLOSE`.
 
@@ -95,6 +90,6 @@ def best_pair(problem: Problem, X: Factors | None, u: Array, v: Array) -> tuple[
     c = along / size if size > 0 else 0.0
     if not c > 0:
         # No multiple helps; a small one lets the next steps turn it.
-        c = 1e-3 * seen_norm(problem)
+        c = 1e-3 * problem.norm_estimate
     root = u.real.dtype.type(np.sqrt(c))
     return root * u, root * v

@@ -17,7 +17,7 @@ from .._random import stream
 from .._typing import Array
 from ..factors import Factors
 from ..problem import Problem
-from ._columns import best_pair, leading, leading_columns, seen_norm, top_value
+from ._columns import best_pair, leading, leading_columns, top_value
 from ._held_out import error_on, forget_thinned, held_out_error, split, thinned
 from ._rungs import FIRST, LADDERS, STEEP, Rung, kind_of_spectrum, parse, restart
 from ._state import PathState
@@ -185,7 +185,7 @@ class Ladder:
         """At full rank and slow, short of a fit: noise, or a local minimum that overfits."""
         miss = relative_residual(problem, state)
         score, what = 1.0 + miss, "stuck"
-        if state.X.norm() <= 2.0 * seen_norm(problem) and state.length > 0.0:
+        if state.X.norm() <= 2.0 * problem.norm_estimate and state.length > 0.0:
             error = held_out_error(problem, state.X, self.seed)
             what = f"held-out error {error:.2g}"
             # Among those that predict anything the likeliest; their held-out errors vary by luck.

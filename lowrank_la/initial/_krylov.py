@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from .._orthonormal import inner, orthonormal
 from .._typing import Array
 
 Product = Callable[[Array], Array]
@@ -19,10 +20,6 @@ SPARE = 2
 KEPT, BLOCKS = 128, 3
 # Products with the matrix after which the best vectors so far must do.
 LIMIT = 200
-# Largest ratio of diagonal entries of a Cholesky factor that is trusted.
-SPREAD = 1e4
-# Rows of a product that are added in one go.
-SLICE = 256
 # Rounding units up to which a squared singular value counts as zero.
 ROUNDING = 1e3
 
@@ -57,7 +54,7 @@ def leading_triplets(
         Singular values in descending order; what is zero to rounding is zero, with a column u
         that is no unit vector.
     """
-    block = orthonormal(orthonormal(start))
+    block = _basis(_basis(start))
     width = block.shape[1]
     image = right(block)
     room = min(max(KEPT, BLOCKS * width), block.shape[0], image.shape[0])
@@ -72,7 +69,7 @@ def leading_triplets(
         kept = basis[:, :filled]
         new = left(image)
         # The new columns of the projected matrix, and what is left of A^H A v outside the basis.
-        inside = _inner(kept, new)
+        inside = inner(kept, new)
         gram[:filled, here] = inside
         gram[here, :filled] = inside.conj().T
         rest = new - kept @ inside
@@ -89,8 +86,8 @@ def leading_triplets(
             gram[:width, :width] = np.diag(squares[:width])
             filled = width
         kept = basis[:, :filled]
-        block = orthonormal(rest - kept @ _inner(kept, rest))
-        block = orthonormal(block - kept @ _inner(kept, block))
+        block = _basis(rest - kept @ inner(kept, rest))
+        block = _basis(block - kept @ inner(kept, block))
         image = right(block)
     best, kept = vectors[:, :k].astype(basis.dtype), basis[:, :filled]
     # Below, a square is rounding error of the largest one.
@@ -100,21 +97,6 @@ def leading_triplets(
     return left_vectors, values, kept @ best
 
 
-def _inner(a: Array, b: Array) -> Array:
-    """``a^H b`` of tall matrices in slices: the same bits for any number of BLAS threads."""
-    whole = a.shape[0] // SLICE * SLICE
-    parts = [x[:whole].reshape(-1, SLICE, x.shape[1]) for x in (a.conj(), b)]
-    out: Array = np.sum(np.matmul(parts[0].transpose(0, 2, 1), parts[1]), axis=0)
-    return out + a[whole:].conj().T @ b[whole:]
-
-
-def orthonormal(block: Array) -> Array:
-    """An orthonormal basis: by Cholesky, several times as fast as Householder's QR."""
-    try:
-        lower = np.linalg.cholesky(_inner(block, block))
-        diagonal = np.diag(lower).real
-        if diagonal.max() <= SPREAD * diagonal.min():
-            return block @ np.linalg.inv(lower).conj().T
-    except np.linalg.LinAlgError:
-        pass
-    return np.ascontiguousarray(np.linalg.qr(block)[0])
+def _basis(block: Array) -> Array:
+    """To half of the digits: done twice, it is orthonormal."""
+    return orthonormal(block)[0]

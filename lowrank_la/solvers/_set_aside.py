@@ -44,8 +44,6 @@ GAIN, VAIN = 2e-3, 3
 BLOW_UP = 1e6
 # A gradient is little beside noise from this share on.
 LITTLE = 1e-2
-# Cholesky serves where the diagonal is as even as this.
-EVEN = 0.03
 
 SVD = tuple[Array, Array, Array]
 
@@ -373,24 +371,12 @@ def _bounded(problem: Problem, s: Array) -> None:
     SolverBreakdownError
         For a norm of more than `BLOW_UP` times that of the data.
     """
-    size, data = float(np.linalg.norm(s)), float(np.linalg.norm(problem.data))
-    if size * float(np.sqrt(problem.operator.isometry)) > BLOW_UP * data > 0.0:
+    size, expected = float(np.linalg.norm(s)), problem.norm_estimate
+    if size > BLOW_UP * expected > 0.0:
         raise SolverBreakdownError(
-            f"the matrix grew to a norm of {size:.1e} with data of norm {data:.1e}: the start has "
-            f"singular values that are much too small, or the step is too long"
+            f"the matrix grew to a norm of {size:.1e} where the data suggest {expected:.1e}: the "
+            f"start has singular values that are much too small, or the step is too long"
         )
-
-
-def orthonormal(block: Array) -> tuple[Array, Array]:
-    """QR decomposition, by Cholesky where that is as good: four times as fast."""
-    try:
-        R = np.linalg.cholesky(block.conj().T @ block).conj().T
-    except np.linalg.LinAlgError:
-        return np.linalg.qr(block)  # type: ignore[return-value]
-    sizes = np.abs(np.diagonal(R))
-    if not sizes.min() > EVEN * sizes.max():
-        return np.linalg.qr(block)  # type: ignore[return-value]
-    return block @ np.linalg.inv(R), R
 
 
 def positive(values: Array) -> Array:

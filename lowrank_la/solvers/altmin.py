@@ -8,6 +8,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 
 from .. import _check
+from .._orthonormal import orthonormal
 from .._point import PointState
 from .._typing import Array
 from ..errors import InvalidInputError
@@ -29,9 +30,6 @@ REUSE = 0.1
 SIDES = ("left", "right")
 # Moves of so many rounding units of the matrix are not looked at.
 ROUNDING = 1e3
-# Largest ratio of diagonal entries of a Cholesky factor whose inverse is used: rounding units to
-# this power.
-SPREAD = -0.25
 
 
 @dataclass
@@ -214,7 +212,7 @@ class AltMin(Solver):
         left, right = start.left if seen.all() else start.left * seen[:, None], start.right
         if self._unregularised(problem):
             # In another basis of the columns of `left` the pair is still the same matrix.
-            left, core = _orthonormal(left)
+            left, core = orthonormal(left)
             right = right @ core.conj().T
         solution = self._half(problem, Factors(left, np.zeros_like(right)), "right").step
         return Factors(left, right), solution - right
@@ -223,12 +221,12 @@ class AltMin(Solver):
         """The second half of a sweep, and what the next one begins with."""
         left, right, core = X.left, X.right, None
         if self._unregularised(problem):
-            right, core = _orthonormal(right)
+            right, core = orthonormal(right)
             left = left @ core.conj().T
         rows = self._half(problem, Factors(left, right), "left")
         left, slope = _moved(left, rows.step, relaxation), _scaled(rows.slope, 1.0 - relaxation)
         if core is not None:
-            left, core = _orthonormal(left)
+            left, core = orthonormal(left)
             right, slope = right @ core.conj().T, slope @ core.conj().T
         columns = self._half(problem, Factors(left, right), "right")
         return self._state(problem, Factors(left, right), slope, columns, rows.kept, core, 0.0)
@@ -415,7 +413,7 @@ class AltMin(Solver):
         from scipy.sparse.linalg import ArpackError, LinearOperator, eigs
 
         operator, X = problem.operator, solution.balanced()
-        basis = _orthonormal(X.right)[0]
+        basis = orthonormal(X.right)[0]
         shape = X.right.shape
 
         def respond(side: str, moved: Factors, fixed: Array) -> Array:
@@ -477,22 +475,3 @@ def _size(change: Array, other: Array | None) -> float:
         return float(np.sqrt(np.sum(np.abs(change) ** 2, dtype=float)))
     gram = (change.conj().T @ change) * (other.conj().T @ other).conj()
     return float(np.sqrt(max(float(gram.sum().real), 0.0)))
-
-
-def _orthonormal(factor: Array) -> tuple[Array, Array]:
-    """Q and T with ``factor = Q T`` and Q nearly orthonormal: by Cholesky where that will do.
-
-    Householder's QR of a tall matrix costs several times as much, and a well-conditioned basis
-    is all that is needed.
-    """
-    try:
-        lower = np.linalg.cholesky(factor.conj().T @ factor)
-        diagonal = np.diag(lower).real
-        spread = float(np.finfo(diagonal.dtype).eps) ** SPREAD
-        if diagonal.max() <= spread * diagonal.min():
-            core = lower.conj().T
-            return factor @ np.linalg.inv(core), core
-    except np.linalg.LinAlgError:
-        pass
-    basis, core = np.linalg.qr(factor)
-    return np.ascontiguousarray(basis), core

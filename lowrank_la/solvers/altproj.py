@@ -8,13 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from .. import _check
+from .._orthonormal import orthonormal
 from ..errors import InvalidTypeError
 from ..losses import Absolute
 from ..problem import Problem
 from ._outliers import Cut, Schedule, gapless, refuses
 from ._protocol import SolverInfo
 from ._registry import register
-from ._set_aside import SVD, SetAside, SetAsideState, few, finite, orthonormal, positive
+from ._set_aside import SVD, SetAside, SetAsideState, few, finite, positive
 
 __all__ = ["AltProj"]
 
@@ -157,8 +158,8 @@ class AltProj(SetAside):
         rows, columns = length * state.rows, length * state.columns
         finite(rows, columns)
         inside = U.conj().T @ rows
-        Q1, R1 = orthonormal(rows - U @ inside)
-        Q2, R2 = orthonormal(columns - V @ (V.conj().T @ columns))
+        Q1, R1 = orthonormal(rows - U @ inside, accurate=True)
+        Q2, R2 = orthonormal(columns - V @ (V.conj().T @ columns), accurate=True)
         r = s.size
         core = np.zeros((r + len(R1), r + len(R2)), U.dtype)
         core[:r, :r] = np.diag(s) + inside

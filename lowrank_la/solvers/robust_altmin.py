@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from .. import _check
+from .._orthonormal import orthonormal
 from .._random import stream
 from .._typing import Array
 from ..errors import (
@@ -196,7 +197,7 @@ class RobustAltMin(Solver):
             self._warn_of_parts(problem, start.rank)
         left, right = start.left, start.right
         if self.clip:
-            basis, core = _orthonormal(left)
+            basis, core = orthonormal(left, accurate=True)
             left, kept = clipped(basis)
             right = right @ (kept @ core).conj().T
         return RobustAltMinState(left, right, 0)
@@ -219,9 +220,9 @@ class RobustAltMin(Solver):
         """Do k sweeps."""
         for _ in range(k):
             new = RobustAltMinState(**vars(state))
-            basis, core = _orthonormal(new.left)
+            basis, core = orthonormal(new.left, accurate=True)
             right = self._solve(problem, new, basis, new.right @ core.conj().T, "right")
-            new.right, core = _orthonormal(right)
+            new.right, core = orthonormal(right, accurate=True)
             new.left = self._solve(problem, new, new.right, basis @ core.conj().T, "left")
             new.iteration += 1
             vars(state).update(vars(new))
@@ -297,15 +298,6 @@ def _row_sizes(operator: Any, side: str) -> Array:
     return operator.row_counts if side == "left" else operator.column_counts  # type: ignore[no-any-return]
 
 
-def _orthonormal(factor: Array) -> tuple[Array, Array]:
-    """``factor = Q C`` with a positive diagonal of C: an orthonormal factor stays as it is."""
-    q, core = np.linalg.qr(factor)
-    diagonal = core.diagonal()
-    size = np.abs(diagonal)
-    signs = np.where(size > 0, diagonal / np.where(size > 0, size, 1), 1).astype(core.dtype)
-    return np.ascontiguousarray(q * signs), signs.conj()[:, None] * core
-
-
 def clipped(basis: Array) -> tuple[Array, Array]:
     """An orthonormal basis without its heavy rows, as a new orthonormal basis times a core.
 
@@ -316,4 +308,4 @@ def clipped(basis: Array) -> tuple[Array, Array]:
     squares = np.sum(np.abs(basis) ** 2, axis=1)
     mu = max(1.0, float(np.quantile(squares, 0.9)) * n / rank)
     kept = squares <= 4 * mu**2 * rank / n
-    return _orthonormal(np.where(kept[:, None], basis, np.zeros(1, basis.dtype)))
+    return orthonormal(np.where(kept[:, None], basis, np.zeros(1, basis.dtype)), accurate=True)

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from .. import _check
+from .._orthonormal import orthonormal
 from ..losses import Absolute
 from ..operators.full import FullObservation
 from ..problem import Problem
 from ._outliers import refuses
 from ._protocol import SolverInfo
 from ._registry import register
-from ._set_aside import SVD, SetAside, SetAsideState, few, finite, orthonormal, positive
+from ._set_aside import SVD, SetAside, SetAsideState, few, finite, positive
 
 __all__ = ["SoftScaledGD"]
 
@@ -140,7 +141,7 @@ class SoftScaledGD(SetAside):
         # With L = U diag(s) and R = V.
         left, right = U * s + t * state.rows, V + t * (state.columns / s)
         finite(left, right)
-        Q1, R1 = orthonormal(left)
-        Q2, R2 = orthonormal(right)
+        Q1, R1 = orthonormal(left, accurate=True)
+        Q2, R2 = orthonormal(right, accurate=True)
         u, values, vh = np.linalg.svd(R1 @ R2.conj().T)
         return (Q1 @ u, positive(values), np.ascontiguousarray(Q2 @ vh.conj().T)), {}

@@ -9,7 +9,6 @@ import numpy as np
 
 from .. import _check
 from ..factors import Factors
-from ..problem import Problem
 from ._line import Line
 from ._quartic import positive_minimiser
 
@@ -125,15 +124,10 @@ class Automatic:
 
     def length(self, line: Line, unit: float, previous: float) -> float:
         """The step of the rule that applies."""
-        if self.small is not None and _size(line.X) <= SMALL * seen_norm(line.problem):
+        if self.small is not None and _size(line.X) <= SMALL * line.problem.norm_estimate:
             return self.small * unit
         rule = ExactLineSearch() if line.problem.exact_steps else Backtracking()
         return rule.length(line, unit, previous)
-
-
-def seen_norm(problem: Problem) -> float:
-    """``|X|_F`` as the squares of the data suggest it."""
-    return float(np.linalg.norm(problem.data)) / float(np.sqrt(problem.operator.isometry))
 
 
 def _size(X: Factors) -> float:

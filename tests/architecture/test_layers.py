@@ -33,6 +33,7 @@ LAYERS = {
     "operators": 3.1,
     "_grid": 3.2,
     "problem": 4,
+    "_orthonormal": 0.1,
     "_gram": 4.05,
     "_point": 4.05,
     "initial": 4.2,

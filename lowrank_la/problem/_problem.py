@@ -1,28 +1,24 @@
-"""What is solved (`Problem`), what only observers see (`Truth`), and both (`Instance`)."""
+"""What is solved: an operator, data, a loss, and the weight of the nuclear norm."""
 
 from __future__ import annotations
 
-import json
-import math
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, cast
 
 import numpy as np
 
-from . import _check
-from ._typing import Array, Shape
-from .errors import InvalidInputError, InvalidTypeError
-from .factors import Factors, enclosing_shape
-from .losses import Loss, Squared
-from .operators import (
+from .. import _check
+from .._typing import Array, Shape
+from ..errors import InvalidInputError, InvalidTypeError
+from ..factors import Factors
+from ..losses import Loss, Squared
+from ..operators import (
     HasLossGradient,
     HasNormalProduct,
     HasResidualGradient,
     MeasurementOperator,
 )
-from .operators.entries import EntrySampling
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,6 +128,11 @@ class Problem:
     def natural(self) -> float:
         """The loss of the data themselves, that of the zero matrix."""
         return self.loss.value(self.data)
+
+    @cached_property
+    def norm_estimate(self) -> float:
+        """``|X|_F`` as the squares of the data suggest it: ``|y| / sqrt(isometry)``."""
+        return float(np.linalg.norm(self.data)) / float(np.sqrt(self.operator.isometry))
 
     @cached_property
     def prepared(self) -> Any:
@@ -263,246 +264,3 @@ def _refuse_scale(data: Array) -> None:
             f"the data have norm {norm:.1e}; in {data.dtype} their squares are exact between "
             f"{low:.0e} and {high:.0e} only. Rescale them"
         )
-
-
-def relative_gradient(
-    problem: Problem, X: Factors, at: Evaluation, *, shrinks: bool = False
-) -> float:
-    """The gradient in the geometry of the matrix, relative to ``isometry |X|_F``.
-
-    The gauge of the factors does not change it; near a well-conditioned solution it is about
-    the relative error.
-
-    Parameters
-    ----------
-    problem : Problem
-    X : Factors
-        The point.
-    at : Evaluation
-        Objective and gradient there.
-    shrinks : bool
-        Whether a weight may have made the zero matrix the answer.
-    """
-    if not (X.isfinite() and np.isfinite(at.left).all() and np.isfinite(at.right).all()):
-        return float("nan")
-    gram, top = _scaled_gram(X.right)
-    norm = _whitened_norm(at.left, gram, top)
-    other, other_top = gram, top
-    if X.symmetric:
-        norm *= 2**0.5
-    else:
-        other, other_top = _scaled_gram(X.left)
-        norm = math.hypot(norm, _whitened_norm(at.right, other, other_top))
-    # |L R^H|^2 = trace(L^H L R^H R).
-    share = float(np.vdot(other, gram).real)
-    size = problem.operator.isometry * math.sqrt(max(0.0, share)) * top**0.5 * other_top**0.5
-    if size == 0.0 and norm == 0.0 and shrinks:
-        return 0.0
-    return norm / size if size > 0 else float("inf")
-
-
-def _scaled_gram(factor: Array) -> tuple[Array, float]:
-    """``F^H F`` over its largest diagonal entry, and this: products of tiny numbers vanish."""
-    gram = factor.conj().T @ factor
-    top = float(gram.diagonal().real.max())
-    return (gram / gram.real.dtype.type(top), top) if top > 0 else (gram, 0.0)
-
-
-def _whitened_norm(gradient: Array, gram: Array, top: float) -> float:
-    """``|gradient (top gram)^{-1/2}|``, leaving out directions that the other factor lacks."""
-    scale = float(np.abs(gradient).max(initial=0.0))
-    if scale == 0.0 or top == 0.0:
-        return 0.0
-    values, vectors = np.linalg.eigh(gram)
-    kept = values > np.finfo(values.dtype).eps * values.size * values[-1]
-    turned = (gradient / gradient.real.dtype.type(scale)) @ vectors[:, kept]
-    squares = np.einsum("ij,ij->j", turned.conj(), turned).real
-    return scale * float(np.sum(squares / values[kept], dtype=float)) ** 0.5 / top**0.5
-
-
-@dataclass(frozen=True, eq=False)
-class Truth:
-    """All that only observers may see.
-
-    Attributes
-    ----------
-    factors : Factors
-        The matrix to be recovered.
-    singular_values : array, shape (r,)
-        Its singular values, descending.
-    f_min : float
-        The objective at the truth.
-    corrupted : array of bool, shape (m,), or None
-        Which measurements are outliers.
-    """
-
-    factors: Factors
-    singular_values: Array
-    f_min: float
-    corrupted: Array | None = None
-
-    def relative_error(self, X: Factors) -> float:
-        """``|X - X*|_F / |X*|_F``."""
-        return X.distance(self.factors) / self.factors.norm()
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How an instance was made: `lowrank_la.problems.build(recipe)` makes the same bits.
-
-    Attributes
-    ----------
-    name : str
-        Registry name of the generator.
-    parameters : dict
-        Its keyword arguments, JSON-able.
-    seed : int or list of int
-        The seed.
-    """
-
-    name: str
-    parameters: dict[str, Any]
-    seed: int | list[int]
-
-    def to_json(self) -> str:
-        """The recipe as a JSON object."""
-        return json.dumps(
-            {"name": self.name, "parameters": self.parameters, "seed": self.seed}, sort_keys=True
-        )
-
-    @classmethod
-    def from_json(cls, text: str) -> Recipe:
-        """The recipe that `to_json` wrote.
-
-        Raises
-        ------
-        InvalidInputError
-            If the text is no recipe.
-        """
-        try:
-            return cls(**json.loads(text))
-        except (TypeError, ValueError) as error:
-            raise InvalidInputError(f"not the JSON text of a recipe: {error}") from error
-
-    def __str__(self) -> str:
-        inside = ", ".join(f"{k}={v!r}" for k, v in self.parameters.items())
-        return f"{self.name}({inside}, rng={self.seed!r})"
-
-
-@dataclass(frozen=True, eq=False)
-class Instance:
-    """A problem together with its truth and its recipe.
-
-    Attributes
-    ----------
-    problem : Problem
-    truth : Truth
-    recipe : Recipe or None
-    """
-
-    problem: Problem
-    truth: Truth
-    recipe: Recipe | None = None
-
-    @classmethod
-    def of(
-        cls,
-        problem: Problem,
-        factors: Factors,
-        *,
-        corrupted: Array | None = None,
-        recipe: Recipe | None = None,
-        truth: Callable[[Factors, Array, float, Array | None], Truth] = Truth,
-    ) -> Instance:
-        """A problem and the matrix that its data come from.
-
-        Parameters
-        ----------
-        problem : Problem
-            The problem.
-        factors : Factors
-            The true matrix.
-        corrupted : array of bool, optional
-            Which measurements are outliers.
-        recipe : Recipe, optional
-            How it was made.
-        truth : callable
-            What makes the truth of factors, singular values, objective and corruption: a
-            subclass of Truth where errors are measured otherwise.
-        """
-        values = factors.singular_values()
-        return cls(problem, truth(factors, values, problem.objective(factors), corrupted), recipe)
-
-
-def observed(
-    i: Any,
-    j: Any,
-    values: Any,
-    shape: Any = None,
-    *,
-    duplicates: str = "raise",
-    empty: str = "raise",
-    nuclear: float = 0.0,
-    loss: Loss | None = None,
-) -> Problem:
-    """A completion problem from triples.
-
-    Parameters
-    ----------
-    i, j : array of int, shape (m,)
-        Row and column of each observed entry, starting at 0.
-    values : array, shape (m,)
-        The observed entries.
-    shape : tuple of int, optional
-        Shape of the matrix; default: just large enough for the indices.
-    duplicates : {"raise", "mean"}
-        What to do about a position that is listed more than once.
-    empty : {"raise", "allow"}
-        What to do about rows or columns without any entry.
-    nuclear : float
-        Weight of the nuclear norm.
-    loss : Loss, optional
-        Loss on the residual; squared by default.
-
-    Returns
-    -------
-    Problem
-
-    Raises
-    ------
-    InvalidInputError, InvalidTypeError
-        For values that are not finite numbers, lengths that differ, an index outside the
-        shape, duplicates, and empty rows or columns.
-
-    Examples
-    --------
-    >>> import lowrank_la as ll
-    >>> problem = ll.observed([0, 0, 1], [0, 1, 1], [1.0, 2.0, 4.0], (2, 2))
-    >>> problem.operator
-    <EntrySampling 2 x 2, 3 entries (0.75)>
-    """
-    rows, cols = np.asarray(i), np.asarray(j)
-    values = _check.vector(values, "values")
-    if not rows.size == cols.size == values.size:
-        raise InvalidInputError(
-            f"i, j and values have lengths {rows.size}, {cols.size} and {values.size}; "
-            f"they must agree"
-        )
-    if shape is None:
-        shape = enclosing_shape(rows, cols)
-    if duplicates not in ("raise", "mean"):
-        raise InvalidInputError(f"duplicates must be 'raise' or 'mean', got {duplicates!r}")
-    if duplicates == "mean":
-        rows, cols, values = averaged(rows, cols, values)
-    operator = EntrySampling(rows, cols, shape, empty=empty)
-    return Problem(operator, values, loss=loss or Squared(), nuclear=nuclear)
-
-
-def averaged(rows: Array, cols: Array, values: Array) -> tuple[Array, Array, Array]:
-    """Positions in row order, each once, and the mean of the values at each."""
-    pairs, where, counts = np.unique(
-        np.stack([rows, cols]), axis=1, return_inverse=True, return_counts=True
-    )
-    sums = np.zeros(pairs.shape[1], values.dtype)
-    np.add.at(sums, where.ravel(), values)
-    return pairs[0], pairs[1], sums / counts.astype(values.real.dtype)
