@@ -8,7 +8,7 @@ import pytest
 import lowrank_la as ll
 from lowrank_la.errors import InvalidInputError
 from lowrank_la.solvers import AltMin
-from lowrank_la.solvers.altmin import _relaxed_rate
+from lowrank_la.solvers._over_relaxation import relaxed_rate
 
 COMPLEX = {"dtype": "complex128"}
 
@@ -106,10 +106,10 @@ def test_no_rate_is_predicted_for_adaptive_relaxation():
 
 
 def test_relation_of_rates():
-    assert _relaxed_rate(0.36, 1.0) == pytest.approx(0.36)
+    assert relaxed_rate(0.36, 1.0) == pytest.approx(0.36)
     best = 2 / (1 + np.sqrt(1 - 0.36))
-    assert _relaxed_rate(0.36, best) == pytest.approx(best - 1, abs=1e-6)
-    assert _relaxed_rate(0.36, 1.5) == 0.5
+    assert relaxed_rate(0.36, best) == pytest.approx(best - 1, abs=1e-6)
+    assert relaxed_rate(0.36, 1.5) == 0.5
 
 
 @pytest.mark.parametrize("options", [{}, {"ridge": 0.05}, {"relaxation": 1.2}])

@@ -15,21 +15,16 @@ from ..errors import InvalidInputError
 from ..factors import Factors
 from ..losses import Squared
 from ..problem import Evaluation, Problem
+from ._over_relaxation import next_relaxation, plain_rate, relaxed_rate
 from ._protocol import Solver, SolverInfo
 from ._registry import register
 
 __all__ = ["AltMin"]
 
 ADAPTIVE = "adaptive"
-# Sweeps without over-relaxation, whose ratios of moves are those of the start.
-PLAIN_SWEEPS = 2
-# Largest adaptive relaxation; and how it falls where the moves shrink no faster than it allows.
-LARGEST, FALL, MARGIN = 1.9, 0.8, 1.1
 # Drift of orthonormal factors up to which normal matrices serve again.
 REUSE = 0.1
 SIDES = ("left", "right")
-# Moves of so many rounding units of the matrix are not looked at.
-ROUNDING = 1e3
 
 
 @dataclass
@@ -191,7 +186,13 @@ class AltMin(Solver):
             X, correction = self._begun(problem, X)
         basis = None if self._unregularised(problem) else X.left
         move, size = _size(correction, basis), _size(X.right + correction, basis)
-        relaxation = self._next_relaxation(state, move, size)
+        if isinstance(self.relaxation, str):
+            rounding = float(np.finfo(state.left.dtype).eps) * size
+            relaxation = next_relaxation(
+                state.relaxation, state.iteration, state.move, move, rounding
+            )
+        else:
+            relaxation = float(self.relaxation)
         right = _moved(X.right, correction, relaxation)
         new = self._reusing(problem, state, right, relaxation)
         if new is None:
@@ -336,24 +337,6 @@ class AltMin(Solver):
         """Weight of the squared norm of each row of one factor."""
         return problem.nuclear + self._weights(problem, side)
 
-    def _next_relaxation(self, state: AltMinState, move: float, size: float) -> float:
-        """The relaxation for which Young's relation promises the fastest fall of the moves."""
-        if not isinstance(self.relaxation, str):
-            return float(self.relaxation)
-        w = state.relaxation
-        if state.iteration < PLAIN_SWEEPS or not state.move > 0.0:
-            return w
-        ratio = move / state.move
-        # Beyond the best relaxation w - 1 is the ratio, whatever the rate of plain sweeps; and
-        # moves of the size of rounding errors, which relaxation amplifies, tell nothing.
-        rounding = ROUNDING * float(np.finfo(state.left.dtype).eps) * size
-        if ratio < MARGIN * (w - 1.0) or move <= rounding:
-            return 1.0 + FALL * (w - 1.0)
-        if not ratio < 1.0:
-            return w
-        rate = min((ratio + w - 1.0) ** 2 / (ratio * w * w), 1.0)
-        return float(min(2.0 / (1.0 + np.sqrt(1.0 - rate)), LARGEST))
-
     def _unregularised(self, problem: Problem) -> bool:
         return self.ridge == 0.0 and problem.nuclear == 0.0
 
@@ -399,51 +382,14 @@ class AltMin(Solver):
         return self.ridge * (operator.row_counts if side == "left" else operator.column_counts)
 
     def local_rate(self, problem: Problem, solution: Factors) -> float | None:
-        """Spectral radius of one sweep, linearised at a solution; not for adaptive relaxation.
-
-        With J and A as in Gauss-Newton, ``dL = argmin |A(dL R^H + L dR^H)|`` and then
-        ``dR' = argmin |A(dL R^H + L dR'^H)|``; directions ``dR = R S`` change the gauge only. Of
-        the rate of plain sweeps, that of over-relaxed ones follows by Young's relation.
-        """
-        if not self._unregularised(problem) or problem.dtype.kind == "c":
-            return None
+        """Spectral radius of one sweep at a solution; not for adaptive relaxation."""
         if isinstance(self.relaxation, str):
             # It follows the moves and has no one rate.
             return None
-        from scipy.sparse.linalg import ArpackError, LinearOperator, eigs
-
-        operator, X = problem.operator, solution.balanced()
-        basis = orthonormal(X.right)[0]
-        shape = X.right.shape
-
-        def respond(side: str, moved: Factors, fixed: Array) -> Array:
-            data = operator.prepare(-operator.forward(moved))  # type: ignore[attr-defined]
-            return operator.row_solve(data, fixed, 0.0, side=side)  # type: ignore[attr-defined, no-any-return]
-
-        def sweep(x: Array) -> Array:
-            d_right = x.reshape(shape)
-            d_right = d_right - basis @ (basis.T @ d_right)
-            d_left = respond("left", Factors(X.left, d_right), X.right)
-            d_right = respond("right", Factors(d_left, X.right), X.left)
-            return (d_right - basis @ (basis.T @ d_right)).ravel()
-
-        size = shape[0] * shape[1]
-        linear = LinearOperator((size, size), matvec=sweep, dtype=float)
-        start = np.random.default_rng(0).standard_normal(size)
-        try:
-            values = eigs(linear, 1, v0=start, tol=1e-3, return_eigenvectors=False)
-        except ArpackError:
+        if not self._unregularised(problem) or problem.dtype.kind == "c":
             return None
-        return _relaxed_rate(float(np.abs(values[0])), float(self.relaxation))
-
-
-def _relaxed_rate(rate: float, w: float) -> float:
-    """The larger solution z of ``(z + w - 1)^2 = z w^2 rate``, in modulus."""
-    b = w * np.sqrt(rate)
-    inside = b * b / 4 - (w - 1.0)
-    if inside < 0.0:
-        return w - 1.0
-    return float((b / 2 + np.sqrt(inside)) ** 2)
+        rate = plain_rate(problem, solution)
+        return None if rate is None else relaxed_rate(rate, float(self.relaxation))
 
 
 def _scaled(array: Array, number: float) -> Array:
