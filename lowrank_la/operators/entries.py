@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,67 +10,19 @@ from .. import _check
 from .._typing import Array
 from ..errors import InvalidInputError
 from ..factors import Factors, check_positions
-from ..kernels import _chunks, entries, row_steps, rows, sketched, sorting, tangent, wide
-from ..losses import Loss, Squared
+from ..kernels import entries, wide
+from ..losses import Loss
+from ._entry_rows import EntryRows
+from ._entry_tangent import EntryTangents
+from ._layout import Layout, fitting, layouts, same_dtype, sorted_sums
 
 __all__ = ["EntrySampling"]
 
 # So many empty rows are a mistake that is best found before memory is taken for them.
 MANY = 1_000_000
-# Of the data's squares, in square roots of the rounding unit: where squared residuals sum to less,
-# they are formed, and not what moments leave of them.
-CANCELLED = 64.0
 
 
-@dataclass(frozen=True)
-class _Layout:
-    """Observed entries sorted by row (or by column), and where each came from."""
-
-    indptr: Array
-    indices: Array
-    order: Array | None  # position in the user's order of each stored entry; None if the same
-    cuts: Array
-
-    def take(self, values: Array) -> Array:
-        """`values`, given in the user's order, in the order of this layout."""
-        return np.ascontiguousarray(values if self.order is None else values[self.order])
-
-    def run(self, kernel: Any, flops: int, *args: Any) -> list[Any]:
-        return _chunks.run(kernel, self.cuts, float(flops) * self.indices.size, *args)
-
-
-def _layouts(rows_: Array, cols_: Array, shape: Any) -> tuple[_Layout, _Layout]:
-    """Both layouts: each is a stable sort of what is in the order of the other index."""
-    row_ends, column_ends = (np.empty(n + 1, np.int64) for n in shape)
-    by_rows = sorting.counted(rows_, cols_, row_ends)
-    by_columns = sorting.counted(cols_, rows_, column_ends)
-    before = None
-    if by_rows < 2 and by_columns < 1:
-        before = _placed(cols_, rows_, column_ends, None)[0]
-    if by_rows == 2:
-        row_order, row_minors = None, cols_.astype(np.uint32)
-    else:
-        row_order, row_minors = _placed(rows_, cols_, row_ends, before)
-    if by_columns == 2:
-        column_order, column_minors = None, rows_.astype(np.uint32)
-    else:
-        column_order, column_minors = _placed(cols_, rows_, column_ends, row_order)
-    return (
-        _Layout(row_ends, row_minors, row_order, _chunks.borders(row_ends)),
-        _Layout(column_ends, column_minors, column_order, _chunks.borders(column_ends)),
-    )
-
-
-def _placed(
-    keys: Array, others: Array, ends: Array, before: Array | None
-) -> tuple[Array | None, Array]:
-    order, minors = np.empty(keys.size, np.int64), np.empty(keys.size, np.uint32)
-    given = np.empty(0, np.int64) if before is None else before
-    sorting.placed(keys, others, given, ends[:-1].copy(), order, minors)
-    return order, minors
-
-
-class EntrySampling:
+class EntrySampling(EntryRows, EntryTangents):
     """The observed entries of a matrix: ``A(X)_k = X[i[k], j[k]]``.
 
     Stored in row-sorted and in column-sorted order, so that both adjoints are loops over
@@ -115,7 +66,7 @@ class EntrySampling:
                 f"{self.size} entries cannot reach all rows and columns of a {self.shape[0]} x "
                 f"{self.shape[1]} matrix; are the indices labels that should be numbered first?"
             )
-        self._by_row, self._by_column = _layouts(
+        self._by_row, self._by_column = layouts(
             np.ascontiguousarray(rows_), np.ascontiguousarray(cols_), self.shape
         )
         self._refuse_duplicates(rows_, cols_)
@@ -175,8 +126,8 @@ class EntrySampling:
         """Entries of X at the observed positions, shape (m,)."""
         layout = self._by_row
         out = np.empty(self.size, X.dtype)
-        left, right = _same_dtype(X.left, X.right)
-        kernel, lanes, (left, right) = _fitting(
+        left, right = same_dtype(X.left, X.right)
+        kernel, lanes, (left, right) = fitting(
             entries.products, wide.wide_products, (left,), (right,)
         )
         layout.run(kernel, X.rank, *lanes, left, right, layout.indptr, layout.indices, out)
@@ -195,9 +146,9 @@ class EntrySampling:
         return self._sums(self._by_column, np.conj(z), L)
 
     @staticmethod
-    def _sums(layout: _Layout, z: Array, factor: Array) -> Array:
+    def _sums(layout: Layout, z: Array, factor: Array) -> Array:
         dtype = np.result_type(z, factor)
-        return _sorted_sums(layout, layout.take(z.astype(dtype, copy=False)), factor)
+        return sorted_sums(layout, layout.take(z.astype(dtype, copy=False)), factor)
 
     def prepared_product(self, prepared: tuple[Array, Array], factor: Array, *, side: str) -> Array:
         """``A*(data) @ R`` for side "left", ``A*(data)^H @ L`` for side "right".
@@ -215,8 +166,8 @@ class EntrySampling:
         array, shape (n1, r) or (n2, r)
         """
         if side == "left":
-            return _sorted_sums(self._by_row, prepared[0], factor)
-        return _sorted_sums(self._by_column, prepared[1], factor)
+            return sorted_sums(self._by_row, prepared[0], factor)
+        return sorted_sums(self._by_column, prepared[1], factor)
 
     def prepare(self, data: Array) -> tuple[Array, Array]:
         """The data in row-sorted order, and their conjugates in column-sorted order."""
@@ -228,9 +179,9 @@ class EntrySampling:
         """Loss and both slopes; the residual is recomputed in each layout and never stored."""
         if not hasattr(loss, "code"):
             return self._generic_loss_gradient(X, prepared, loss)
-        left, right = _same_dtype(X.left, X.right)
+        left, right = same_dtype(X.left, X.right)
         code, parameter = loss.code, float(loss.parameter)  # type: ignore[attr-defined]
-        kernel, lanes, (left, right) = _fitting(
+        kernel, lanes, (left, right) = fitting(
             entries.loss_sums, wide.wide_loss_sums, (left,), (right,)
         )
         passes = (
@@ -262,321 +213,6 @@ class EntrySampling:
             self.adjoint_left(slope, X.left),
         )
 
-    def row_solve(
-        self, prepared: tuple[Array, Array], fixed: Array, ridge: float | Array, *, side: str
-    ) -> Array:
-        """Exact ridge least squares for every row of one factor, the other one fixed.
-
-        Parameters
-        ----------
-        prepared : tuple of array
-            What `prepare` returned for the data.
-        fixed : array, shape (n2, r) for side "left", (n1, r) for side "right"
-            The factor that stays.
-        ridge : float or array
-            Weight of the squared norm of each row, against the sum of squared residuals.
-        side : {"left", "right"}
-            The factor that is solved for.
-
-        Returns
-        -------
-        array, shape (n1, r) or (n2, r)
-            The minimiser; coefficients that a row's entries do not determine are zero.
-        """
-        layout, data = (
-            (self._by_row, prepared[0]) if side == "left" else (self._by_column, prepared[1])
-        )
-        n, rank = layout.indptr.size - 1, fixed.shape[1]
-        fixed = np.ascontiguousarray(fixed)
-        weights = np.ascontiguousarray(np.broadcast_to(ridge, n), fixed.real.dtype)
-        out = np.empty((n, rank), fixed.dtype)
-        args = (layout.indptr, layout.indices, data.astype(fixed.dtype, copy=False), weights, out)
-        fast = wide.solver_of(rank, fixed.dtype)
-        if fast is None:
-            layout.run(rows.ridge_rows, rank * rank, fixed, *args)
-        else:
-            kernel, size = fast
-            layout.run(kernel, rank * rank // 4, *size, wide.padded(fixed), *args)
-        return out
-
-    def row_steps(
-        self,
-        X: Factors,
-        prepared: tuple[Array, Array],
-        ridge: float | Array,
-        *,
-        side: str,
-        kept: Array | None = None,
-    ) -> tuple[float, Array, Array, Array | None]:
-        """Loss at X, its slope in one factor, and the step to the least squares solution there.
-
-        Parameters
-        ----------
-        X : Factors
-            The point.
-        prepared : tuple of array
-            What `prepare` returned for the data.
-        ridge : float or array
-            Weight of the squared norm of each row, against the sum of squared residuals.
-        side : {"left", "right"}
-            The factor that the step is for; the other one stays.
-        kept : array, optional
-            What an earlier call returned, for rows with the same entries: its normal matrices
-            are used again, which leaves a quarter to a half of the time.
-
-        Returns
-        -------
-        loss : float
-            Half the sum of squared residuals, without the ridge.
-        slope, step : array, shape (n1, r) or (n2, r)
-            The slope with the ridge. Along what the entries of a row do not determine its step
-            is zero.
-        kept : array or None
-            The normal matrices, factored; None where they cannot be used again.
-        """
-        left, right = _same_dtype(X.left, X.right)
-        layout, data, mine, other = (
-            (self._by_row, prepared[0], left, right)
-            if side == "left"
-            else (self._by_column, prepared[1], right, left)
-        )
-        (n, rank), dtype = mine.shape, mine.dtype
-        data = data.astype(dtype, copy=False)
-        weights = np.ascontiguousarray(np.broadcast_to(ridge, n), mine.real.dtype)
-        slope = np.empty((n, rank), dtype)
-        size = row_steps.size_of(rank, dtype)
-        # A subclass may solve in its own way.
-        if size is None or type(self).row_solve is not EntrySampling.row_solve:
-            plain = (mine, other, layout.indptr, layout.indices, data, Squared.code, 0.0, slope)
-            sums = layout.run(entries.loss_sums, 2 * rank, *plain)
-            solution = self.row_solve(prepared, other, weights, side=side)
-            return float(sum(sums)), slope + weights[:, None] * mine, solution - mine, None
-        step = np.empty((n, rank), dtype)
-        entries_ = (layout.indptr, layout.indices, data, weights)
-        padded = wide.padded(other)
-        if kept is None:
-            kept = np.empty(row_steps.kept_size(n, rank), dtype)
-            outs = (kept, slope, step)
-            found = layout.run(
-                row_steps.row_steps_anew, rank * rank // 4, size, mine, padded, *entries_, *outs
-            )
-            loss, whole = (float(sum(part)) for part in zip(*found, strict=True))
-            if loss > CANCELLED * float(np.finfo(dtype).eps) ** 0.5 * whole:
-                return loss, slope, step, kept
-        lanes = (0,) * -(-rank // wide.BLOCK)
-        again = (lanes, wide.padded(mine), padded, *entries_, kept, slope, step)
-        losses = layout.run(row_steps.row_steps_again, 2 * rank, *again)
-        return float(sum(losses)), slope, step, kept
-
-    def row_solve_inexact(
-        self,
-        prepared: tuple[Array, Array],
-        fixed: Array,
-        start: Array,
-        *,
-        side: str,
-        sketch: str,
-        size: int,
-        damping: float,
-        tol: float,
-        forcing: float,
-        limit: int,
-        rng: np.random.Generator,
-    ) -> tuple[Array, Array]:
-        """Least squares for every row of one factor by sketched, preconditioned iterations.
-
-        Parameters
-        ----------
-        prepared : tuple of array
-            What `prepare` returned for the data.
-        fixed : array, shape (n2, r) for side "left", (n1, r) for side "right"
-            The factor that stays.
-        start : array, shape (n1, r) or (n2, r)
-            The rows to begin at.
-        side : {"left", "right"}
-            The factor that is solved for.
-        sketch : {"srht", "leverage"}
-            Signs, Walsh-Hadamard transform and even sampling, or sampling by squared norms.
-        size : int
-            Rows of a sketch; rows of the factor with no more entries are solved exactly.
-        damping : float
-            Weight of the squared distance to `start`.
-        tol, forcing : float
-            End when the preconditioned gradient is below `tol` times that at zero, or below
-            `forcing` times that at `start`.
-        limit : int
-            Iterations after which a row is solved exactly instead.
-        rng : Generator
-            Source of the sketch, which all rows share.
-
-        Returns
-        -------
-        rows : array, shape (n1, r) or (n2, r)
-        counts : array of int, shape (n1,) or (n2,)
-            Iterations of each row; -1 where it was solved exactly.
-        """
-        layout, data = (
-            (self._by_row, prepared[0]) if side == "left" else (self._by_column, prepared[1])
-        )
-        longest = int(np.diff(layout.indptr).max(initial=1))
-        signs = rng.integers(0, 2, 1 << (longest - 1).bit_length()) * 2.0 - 1.0
-        fixed = np.ascontiguousarray(fixed)
-        out = np.empty((layout.indptr.size - 1, fixed.shape[1]), fixed.dtype)
-        counts = np.empty(layout.indptr.size - 1, np.int64)
-        layout.run(
-            sketched.sketched_rows,
-            8 * fixed.shape[1],
-            fixed,
-            layout.indptr,
-            layout.indices,
-            data.astype(fixed.dtype, copy=False),
-            np.ascontiguousarray(start, fixed.dtype),
-            signs.astype(fixed.real.dtype),
-            np.sort(rng.random(size)),
-            sketch == "leverage",
-            damping,
-            tol,
-            forcing,
-            limit,
-            counts,
-            out,
-        )
-        return out, counts
-
-    def normal_product(self, X: Factors, D: Factors) -> tuple[Array, Array]:
-        """``A*(t) R`` and ``A*(t)^H L`` with ``t = A(dL R^H + L dR^H)``; t is never stored."""
-        X, D = _one_dtype(X, D)
-        outs = []
-        for layout, mine, others in (
-            (self._by_row, (D.left, X.left), (X.right, D.right)),
-            (self._by_column, (D.right, X.right), (X.left, D.left)),
-        ):
-            out = np.empty((mine[0].shape[0], X.rank), X.dtype)
-            kernel, lanes, (rows_, pairs) = _fitting(
-                tangent.tangent_sums, tangent.wide_tangent_sums, mine, others
-            )
-            args = (rows_, pairs, layout.indptr, layout.indices, out)
-            layout.run(kernel, 3 * X.rank, *lanes, *args)
-            outs.append(out)
-        return outs[0], outs[1]
-
-    def line_sums(self, X: Factors, D: Factors, prepared: Any) -> Array:
-        """Inner products of the parts of the residual along a line, in one pass, shape (6,).
-
-        Parameters
-        ----------
-        X, D : Factors
-            The point (L, R) and the direction (dL, dR).
-        prepared : tuple
-            What `prepare` returned for the data.
-
-        Returns
-        -------
-        array, shape (6,)
-            e.e, e.a1, e.a2, a1.a1, a1.a2, a2.a2, where the residual at ``(L + t dL, R + t dR)``
-            is ``e + t a1 + t^2 a2``.
-        """
-        X, D = _one_dtype(X, D)
-        kernel, lanes, (mine, pairs) = _fitting(
-            tangent.line_sums, tangent.wide_line_sums, (D.left, X.left), (X.right, D.right)
-        )
-        layout, data = self._by_row, prepared[0].astype(mine.dtype, copy=False)
-        args = (mine, pairs, layout.indptr, layout.indices, data)
-        sums = layout.run(kernel, 4 * X.rank, *lanes, *args)
-        return np.sum(np.array(sums, float), axis=0)  # type: ignore[no-any-return]
-
-    def normal_blocks(self, fixed: Array, *, side: str, lines: slice | None = None) -> Array:
-        """Sums of ``v v^H`` over the entries of each row, v the rows of the other factor.
-
-        Parameters
-        ----------
-        fixed : array, shape (n2, r) for side "left", (n1, r) for side "right"
-            The other factor.
-        side : {"left", "right"}
-            The factor whose rows the blocks are for.
-        lines : slice, optional
-            Only these rows or columns, in order.
-
-        Returns
-        -------
-        array, shape (n1, r, r) or (n2, r, r)
-        """
-        layout = self._by_row if side == "left" else self._by_column
-        if lines is not None:
-            start, stop, _ = lines.indices(layout.indptr.size - 1)
-            ends = layout.indptr[start : max(start, stop) + 1]
-            layout = replace(layout, indptr=ends, cuts=np.array([0, ends.size - 1]))
-        fixed = np.ascontiguousarray(fixed)
-        rank = fixed.shape[1]
-        out = np.empty((layout.indptr.size - 1, rank, rank), fixed.dtype)
-        size = wide.blocks_of(rank, fixed.dtype)
-        args = (layout.indptr, layout.indices, out)
-        if size is None:
-            layout.run(tangent.normal_blocks, rank * rank, fixed, *args)
-        else:
-            other = wide.padded(fixed)
-            layout.run(wide.wide_normal_blocks, rank * rank // 4, size, other, *args)
-        return out
-
-    def normal_solve(
-        self,
-        X: Factors,
-        gradient: tuple[Array, Array],
-        shift: Array,
-        inverses: tuple[Array, Array],
-        tol: float,
-        limit: int,
-    ) -> tuple[Array, Array, int, float] | None:
-        """Conjugate gradients on ``(J* A* A J + diag(shift)) d = -gradient``, from zero.
-
-        Parameters
-        ----------
-        X : Factors
-            The point.
-        gradient : tuple of array, shapes (n1, r) and (n2, r)
-            The right-hand side, negated.
-        shift : array, shape (r,)
-            Added to the diagonal, by column of the factors.
-        inverses : tuple of array, shapes (n1, r, r) and (n2, r, r)
-            Hermitian blocks of the preconditioner.
-        tol : float
-            Ends when the residual in the norm of the preconditioner is this share of the first.
-        limit : int
-            Largest number of iterations.
-
-        Returns
-        -------
-        left, right : array
-            The solution.
-        count : int
-            Number of iterations.
-        share : float
-            Share of the residual that is left.
-        Or None for problems whose single products are worth more than one thread.
-        """
-        if 6 * X.rank * self.size > _chunks.SERIAL_WORK:
-            return None
-        left, right = _same_dtype(X.left, X.right)
-        outs = np.empty_like(left), np.empty_like(right)
-        rows_, columns = self._by_row, self._by_column
-        count, share = tangent.tangent_cg(
-            wide.lanes_of(X.rank, left.dtype),
-            left,
-            right,
-            rows_.indptr,
-            rows_.indices,
-            columns.indptr,
-            columns.indices,
-            shift,
-            *inverses,
-            -gradient[0],
-            -gradient[1],
-            float(tol),
-            int(limit),
-            *outs,
-        )
-        return (*outs, int(count), float(share))
-
     def as_matrix(self) -> Any:
         """Sparse m x (n1 n2) selection matrix on vec(X), rows first."""
         from scipy import sparse
@@ -591,40 +227,3 @@ class EntrySampling:
     def __repr__(self) -> str:
         n1, n2 = self.shape
         return f"<EntrySampling {n1} x {n2}, {self.size} entries ({self.isometry:.3g})>"
-
-
-def _same_dtype(left: Array, right: Array) -> tuple[Array, Array]:
-    # One dtype for both factors keeps the number of compiled kernels down.
-    dtype = np.result_type(left, right)
-    return left.astype(dtype, copy=False), right.astype(dtype, copy=False)
-
-
-def _one_dtype(X: Factors, D: Factors) -> tuple[Factors, Factors]:
-    dtype = np.result_type(X.dtype, D.dtype)
-    return X.astype(dtype), D.astype(dtype)
-
-
-def _fitting(
-    plain: Any, with_vectors: Any, *groups: tuple[Array, ...]
-) -> tuple[Any, tuple[Any, ...], list[Array]]:
-    """The kernel that fits rank and data type, its leading arguments, and the matrices for it.
-
-    Matrices of a group lie side by side; for explicit vectors each is padded.
-    """
-    first = groups[0][0]
-    lanes = wide.lanes_of(first.shape[1], first.dtype)
-    if lanes is not None:
-        return with_vectors, (lanes,), [wide.padded(*group) for group in groups]
-    return plain, (), [group[0] if len(group) == 1 else np.hstack(group) for group in groups]
-
-
-def _sorted_sums(layout: _Layout, z: Array, factor: Array) -> Array:
-    """out[i] = sum of z over the entries of row i times rows of the factor; z is sorted."""
-    dtype = np.result_type(z, factor)
-    out = np.empty((layout.indptr.size - 1, factor.shape[1]), dtype)
-    kernel, lanes, (other,) = _fitting(
-        entries.weighted_sums, wide.wide_weighted_sums, (np.ascontiguousarray(factor, dtype),)
-    )
-    args = (z.astype(dtype, copy=False), other, layout.indptr, layout.indices, out)
-    layout.run(kernel, factor.shape[1], *lanes, *args)
-    return out
