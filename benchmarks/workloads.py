@@ -6,6 +6,7 @@ and whatever of its inputs peers may want. Its constructor takes the keywords of
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -96,24 +97,29 @@ class CompletionGradient:
 
 
 class ALSSweep:
-    """`AltMin.advance`, one iteration: exact least squares for all rows of both factors."""
+    """`AltMin.advance`, one iteration after the first: exact least squares for all rows of both
+    factors."""
 
     title = "ALS sweep"
 
     def __init__(self, *, n: int, entries: int, rank: int, ridge: float) -> None:
         self.sampled = sampled(n, entries)
         self.rank, self.ridge = rank, ridge
-        self.left, self.right = _gaussian(1, n, rank), _gaussian(2, n, rank)
         # Low rank plus noise, far from the start.
         truth = Factors(_gaussian(4, n, rank), _gaussian(5, n, rank))
         self.data = self.sampled.operator.forward(truth) + 0.1 * _gaussian(3, entries)
         self.problem = Problem(self.sampled.operator, self.data)
         self.solver = AltMin(ridge=ridge)
+        start = Factors(_gaussian(1, n, rank), _gaussian(2, n, rank))
+        self.state = self.solver.init(self.problem, start)
+        # The first iteration has to solve for one factor more.
+        self.solver.advance(self.problem, self.state, 1)
+        self.left, self.right = self.state.left, self.state.right
         self.tolerance = TOLERANCE["float64"]
         self.label = f"n = {n:,}, {entries:,} entries, r = {rank}, ridge {ridge:g}"
 
     def ours(self) -> Any:
-        state = self.solver.init(self.problem, Factors(self.left, self.right))
+        state = copy(self.state)
         self.solver.advance(self.problem, state, 1)
         return state.left, state.right
 
