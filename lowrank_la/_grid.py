@@ -165,15 +165,24 @@ def _kept(indptr: Array, share: float) -> Array:
     return np.floor(share * np.diff(indptr) + 1e-9).astype(np.int64)
 
 
+def sample_of(size: int, count: int) -> Array:
+    """Places of `count` of `size` values, always the same ones; all if these are few.
+
+    Drawn, since any stride meets some row length, and then sees few columns.
+    """
+    if size < 2 * count:
+        return np.arange(size)
+    return np.random.default_rng(0).integers(size, size=count)
+
+
 def modulus_quantile(values: Array, level: float) -> float:
     """A quantile of the moduli, of long vectors that of a sample at fixed places."""
-    # An odd stride is no divisor of usual row lengths.
-    return float(np.quantile(np.abs(values[:: (values.size // SAMPLE) | 1]), level))
+    return float(np.quantile(np.abs(values[sample_of(values.size, SAMPLE)]), level))
 
 
 def median_modulus(values: Array) -> float:
     """The median of the moduli that are not zero, as `modulus_quantile`; 0 if all are."""
-    size = np.abs(values[:: (values.size // SAMPLE) | 1])
+    size = np.abs(values[sample_of(values.size, SAMPLE)])
     size = size[size > 0]
     return float(np.median(size)) if size.size else 0.0
 

@@ -43,7 +43,9 @@ def orthonormal(block: Array, *, accurate: bool = False) -> tuple[Array, Array]:
         lower = np.linalg.cholesky(inner(block, block))
         diagonal = np.diagonal(lower).real
         spread = EVEN if accurate else float(np.finfo(diagonal.dtype).eps) ** HALF
-        if diagonal.max() <= spread * diagonal.min():
+        exact = float(np.finfo(diagonal.dtype).tiny) ** 0.5 / float(np.finfo(diagonal.dtype).eps)
+        # Squares of smaller numbers have lost digits.
+        if max(diagonal.max() / spread, exact) <= diagonal.min():
             upper = lower.conj().T
             return block @ np.linalg.inv(upper), upper
     except np.linalg.LinAlgError:

@@ -10,6 +10,7 @@ from corrupted import error, gaussian
 
 import lowrank_la as ll
 from lowrank_la import solvers
+from lowrank_la._grid import median_modulus, modulus_quantile
 from lowrank_la.errors import (
     ConvergenceWarning,
     IncompatibleError,
@@ -18,6 +19,7 @@ from lowrank_la.errors import (
 )
 from lowrank_la.initial import medians, near
 from lowrank_la.kernels import _chunks
+from lowrank_la.losses import Absolute
 from lowrank_la.solvers import _determined, _outliers
 
 pytestmark = pytest.mark.filterwarnings("ignore::lowrank_la.errors.ConvergenceWarning")
@@ -343,3 +345,26 @@ def test_a_stop_short_of_the_tolerance_warns():
     problem, _, _ = gaussian(40, 4, 0.8, 0)
     with pytest.warns(ConvergenceWarning, match="altproj did not reach"):
         ll.solve(problem, "altproj", rank=4, max_iter=30, tol=1e-6)
+
+
+@pytest.mark.parametrize("solver", ["altproj", "soft_scaledgd"])
+@pytest.mark.parametrize("dark", [0.0, 0.1])
+def test_no_column_stands_for_all(solver, dark):
+    """64 x 64 pixels and an odd number of frames: places at an odd stride were all in one frame."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((4096, 2)) @ rng.standard_normal((2, 51))
+    X[:, 0] *= dark
+    hit = (rng.random(X.shape) < 0.1) * rng.uniform(-5, 5, X.shape)
+    hit[:, 0] *= dark
+    problem = ll.Problem(ll.operators.FullObservation(X.shape), (X + hit).ravel(), Absolute())
+    found = ll.solve(problem, solver, rank=2, max_iter=120).factors.to_dense()
+    assert np.linalg.norm(found - X) < 1e-5 * np.linalg.norm(X)
+
+
+@pytest.mark.parametrize("shape", [(4096, 51), (4096, 52), (2048, 1000), (16384, 25)])
+def test_samples_of_moduli_see_all_columns(shape):
+    values = np.random.default_rng(0).standard_normal(shape)
+    values[:, : shape[1] // 5] *= 0.01
+    exact = float(np.median(np.abs(values)))
+    assert median_modulus(values.ravel()) == pytest.approx(exact, rel=0.05)
+    assert modulus_quantile(values.ravel(), 0.5) == pytest.approx(exact, rel=0.05)

@@ -121,22 +121,25 @@ def test_the_best_try_is_repeated_as_it_was(monkeypatch):
     begun = []
 
     def begin(ladder, problem, start):
-        begun.append(ladder.rungs)
-        return whole(ladder, problem, start)
+        begun.append((ladder.rungs, whole(ladder, problem, start)))
+        return begun[-1][1]
 
     whole = Ladder.begin
     instance = near_limit(2, cond=2.0, oversampling=1.95, noise=1e-5)
     path = Ladder(rank=RANK, restarts=4)
     state = path.begin(instance.problem, initial.small_random(instance.problem, RANK))
-    state.second, state.spread = 0.5, 0.2
-    state.rung = 4
+    # Of a steep spectrum, which takes ridges further down.
+    state.second, state.spread = 0.5, 0.001
+    state.rung = 6
     rung = path.rung(state)
     assert rung.without
     assert rung.seed
     state.place(instance.truth.factors, evaluate(instance.problem, instance.truth.factors))
     monkeypatch.setattr(Ladder, "begin", begin)
     assert path._again(instance.problem, state) < 0.05
-    assert begun == [(rung,)]
+    ((rungs, other),) = begun
+    assert rungs == (rung,)
+    assert (other.second, other.spread) == (state.second, state.spread)
     # Nor is a copy of the data left behind.
     assert instance.problem not in _held_out._THINNED
 

@@ -242,6 +242,8 @@ class Ladder:
         alone = replace(self, rungs=(rung,), restarts=0, judge=False)
         zero = Factors(0.0 * state.left, 0.0 * state.X.right)
         other = alone.begin(rest, Factors(zero.left, zero.left) if problem.symmetric else zero)
+        # Which ridges fall how low depends on them.
+        other.second, other.spread = state.second, state.spread
         while other.phase not in ("found", "kept", "exhausted"):
             alone.advance(rest, other)
         return error_on(test, data, other.X)

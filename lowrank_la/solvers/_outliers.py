@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .._grid import Grid, grid_of
+from .._grid import Grid, grid_of, sample_of
 from .._typing import Array
 from ..errors import IncompatibleError
 from ..factors import Factors
@@ -122,9 +122,9 @@ def median_residual(problem: Problem, U: Array, s: Array, V: Array) -> float:
     """Median modulus of the residual of ``U diag(s) V^H``, of long data that of a sample."""
     data, (_, n2) = problem.data, problem.shape
     if isinstance(problem.operator, FullObservation):
-        # An odd stride is no divisor of usual row lengths.
-        i, j = divmod(np.arange(0, data.size, (data.size // SAMPLE) | 1), n2)
-        misfit = data[i * n2 + j] - np.sum((U * s)[i] * V.conj()[j], axis=1)
+        places = sample_of(data.size, SAMPLE)
+        i, j = divmod(places, n2)
+        misfit = data[places] - np.sum((U * s)[i] * V.conj()[j], axis=1)
     else:
         misfit = data - problem.operator.forward(Factors(U * s, V))
     return float(np.median(np.abs(misfit)))
@@ -182,7 +182,7 @@ def _generic(problem: Problem, U: Array, s: Array, V: Array, threshold: float, s
         operator.adjoint_right(kept, V),
         operator.adjoint_left(kept, U),
         float(np.sum(np.abs(kept) ** 2, dtype=float)),
-        size[:: (size.size // SAMPLE) | 1],
+        size[sample_of(size.size, SAMPLE)],
         threshold,
         by_row,
         by_column,

@@ -67,8 +67,8 @@ def compare(
     rng : int, Generator or None
         Source of the randomness of starts and repeats.
     progress : callable, optional
-        Called in this process as ``progress(instance, solver, view)`` at every look, and with
-        the finished `Run` in place of the view at its end.
+        Called in this process as ``progress(instance, solver, view)`` at every look, of
+        discarded runs too, and with the finished `Run` in place of the view at its end.
 
     Returns
     -------
