@@ -9,7 +9,7 @@ from corrupted import error, gaussian
 import lowrank_la as ll
 from lowrank_la import solvers
 from lowrank_la.errors import IncompatibleError, InvalidInputError
-from lowrank_la.solvers import _outliers
+from lowrank_la.solvers import _outliers, _threshold
 
 pytestmark = pytest.mark.filterwarnings("ignore::lowrank_la.errors.ConvergenceWarning")
 
@@ -93,7 +93,7 @@ def test_rows_that_lag_at_every_pace_do_not_hold_the_threshold_up(soft):
         beyond=0.0,
         misfit=0.01,
     )
-    plan = _outliers.Schedule(40.0, 80.0, 0.5, 0, np.inf)
+    plan = _threshold.Schedule(40.0, 80.0, 0.5, 0, np.inf)
     plan.follow(found, 1.0, 1e-9, soft=soft)
     # At first it is taken for a pace that is too fast.
     assert plan.threshold > 40.0

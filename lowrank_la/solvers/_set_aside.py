@@ -15,22 +15,19 @@ from ..factors import Factors
 from ..operators.full import FullObservation
 from ..problem import Evaluation, Problem
 from ._determined import determined, spanned
-from ._outliers import (
+from ._outliers import Cut, cut, median_residual, set_aside
+from ._protocol import Solver
+from ._threshold import (
     CALM,
     FIRST,
     MOST,
     NEAR,
     ROUNDING,
     SCARCE,
-    Cut,
     Schedule,
-    cut,
     doubt,
-    median_residual,
     relative_gradient,
-    set_aside,
 )
-from ._protocol import Solver
 
 # Iterations from one close look to the next.
 EVERY = 8
@@ -63,7 +60,7 @@ class SetAsideState:
     squares, share, lag, least, lowest, typical, median, mean, border, beyond, misfit : float
         Of the residual and of what is set aside: see `_outliers.Cut`.
     threshold, first, decay, calm, lagged
-        See `_outliers.Schedule`.
+        See `_threshold.Schedule`.
     before : float
         `lowest` of the iteration before.
     size : float

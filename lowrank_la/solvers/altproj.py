@@ -12,10 +12,11 @@ from .._orthonormal import orthonormal
 from ..errors import InvalidTypeError
 from ..losses import Absolute
 from ..problem import Problem
-from ._outliers import Cut, Schedule, gapless, refuses
+from ._outliers import Cut, refuses
 from ._protocol import SolverInfo
 from ._registry import register
 from ._set_aside import SVD, SetAside, SetAsideState, few, finite, positive
+from ._threshold import Schedule, gapless
 
 __all__ = ["AltProj"]
 

@@ -16,9 +16,10 @@ from ..factors import Factors
 from ..losses import Absolute
 from ..problem import Evaluation, Problem
 from ._descent import divide, gram_metric
-from ._outliers import NOISE, refuses
+from ._outliers import refuses
 from ._protocol import Solver, SolverInfo
 from ._registry import register
+from ._threshold import NOISE
 
 __all__ = ["ThresholdedScaledGD"]
 
