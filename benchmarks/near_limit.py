@@ -170,6 +170,9 @@ def draw(size: Size) -> Any:
     axes = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
     for ax in axes.flat[len(found) :]:
         ax.set_visible(False)
+    for ax in axes.flat[max(0, len(found) - columns) : len(found)]:
+        # The lowest of its column.
+        ax.xaxis.set_tick_params(labelbottom=True)
     mesh = None
     for ax, (method, diagram) in zip(axes.flat, found, strict=False):
         mesh = ax.pcolormesh(
@@ -187,7 +190,7 @@ def draw(size: Size) -> Any:
         ax.tick_params(labelsize=7, length=0)
     figure.supxlabel("entries / degrees of freedom", fontsize=9)
     figure.supylabel(r"condition number $\sigma_1 / \sigma_r$", fontsize=9)
-    figure.colorbar(mesh, ax=axes, label="share recovered", shrink=0.8)
+    figure.colorbar(mesh, ax=axes, label="share recovered", shrink=0.8, pad=0.01)
     return figure
 
 
