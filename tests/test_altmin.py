@@ -32,12 +32,16 @@ def dense_solve(problem, fixed, ridge, *, side):
 
 @pytest.mark.parametrize("ridge", [0.0, 0.1])
 @pytest.mark.parametrize("options", [{}, COMPLEX])
-def test_sweeps_go_beyond_the_least_squares_solutions(ridge, options):
-    """``R + w (solution - R)``, then ``L + w (solution - L)``; the basis does not matter."""
+@pytest.mark.parametrize("reuse", [None, 0.0])
+def test_sweeps_go_beyond_the_least_squares_solutions(ridge, options, reuse):
+    """``R + w (solution - R)``, then ``L + w (solution - L)``; the basis does not matter.
+
+    With `reuse` in one pass; without it this is too small for that.
+    """
     case = instance(60, 2, 4, **options)
     problem, w = case.problem, 1.3
     start = ll.initial.near(case, distance=0.3, rng=0)
-    solver = AltMin(relaxation=w, ridge=ridge)
+    solver = AltMin(relaxation=w, ridge=ridge, reuse=reuse)
     state = solver.init(problem, start)
     L, R = start.left, start.right
     for _ in range(5):
@@ -62,10 +66,11 @@ def test_fewer_sweeps_where_plain_ones_are_slow(seed):
 
 @pytest.mark.parametrize("relaxation", ["adaptive", 0.6, 1.7])
 @pytest.mark.parametrize("ridge", [0.0, 0.3])
-def test_the_objective_never_rises(relaxation, ridge):
+@pytest.mark.parametrize("reuse", [None, 0.1])
+def test_the_objective_never_rises(relaxation, ridge, reuse):
     case = instance(oversampling=1.5)
     trace = ll.solve(
-        case, "altmin", relaxation=relaxation, ridge=ridge, max_iter=60, tol=0,
+        case, "altmin", relaxation=relaxation, ridge=ridge, reuse=reuse, max_iter=60, tol=0,
         start="small_random", init_scale=0.1,
     ).trace  # fmt: skip
     objective = trace["objective"]
@@ -112,13 +117,16 @@ def test_relation_of_rates():
     assert relaxed_rate(0.36, 1.5) == 0.5
 
 
-@pytest.mark.parametrize("options", [{}, {"ridge": 0.05}, {"relaxation": 1.2}])
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"ridge": 0.05}, {"reuse": 0.1}, {"reuse": 0.1, "ridge": 0.05}, {"relaxation": 1.2}],
+)
 @pytest.mark.parametrize("first", [2, 10])
 def test_states_go_on_where_they_were(options, first):
     """Both where the normal matrices are new and where they are those of an earlier sweep."""
     case = instance(oversampling=4)
     before = ll.solve(case, "altmin", max_iter=first, tol=0, **options)
-    assert (before.state.drift > 0) == (first == 10 and "relaxation" not in options)
+    assert (before.state.drift > 0) == (first == 10 and "reuse" in options)
     second = ll.solve(case, "altmin", start=before, max_iter=16, tol=0, **options)
     whole = ll.solve(case, "altmin", max_iter=16, tol=0, **options)
     assert np.array_equal(second.factors.left, whole.factors.left)
