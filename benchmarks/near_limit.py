@@ -70,6 +70,16 @@ METHODS = {
         Method("scaledgd", 2000, "ScaledGD, exact steps", (("step_size", "exact"),)),
         Method("agn", 2000, "AGN, exact steps", (("step_size", "exact"),)),
         Method("gd", 2000, "gradient descent, exact steps", (("step_size", "exact"),)),
+        Method("precgd", 2000, "PrecGD, exact steps", (("step_size", "exact"),), sizes=(300,)),
+        Method(
+            "scaledgd_lambda",
+            2000,
+            "ScaledGD(λ), exact steps",
+            (("step_size", "exact"),),
+            sizes=(300,),
+        ),
+        Method("robust_altmin", 1000, "robust alternating min.", sizes=(300,)),
+        Method("bug", 2000, "BUG", sizes=(300,)),
     )
 }
 

@@ -290,7 +290,8 @@ def test_counted_counts_abilities_too(completion):
     ll.solve(problem, "scaledgd", step_size=0.5, rank=2, max_iter=5, tol=0)
     assert operator.calls["loss_gradient"] == 6
     assert operator.calls["forward"] == 0
-    ll.solve(problem, "altmin", rank=2, max_iter=3, tol=0)
+    # Smaller than what takes one pass by itself.
+    ll.solve(problem, "altmin", rank=2, max_iter=3, tol=0, reuse=0.0)
     # Two half sweeps each, and one to know the gradient at the end.
     assert operator.calls["row_steps"] == 7
 
