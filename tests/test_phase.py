@@ -68,8 +68,10 @@ def test_all_cells_where_that_is_wanted(diagram):
     whole = plane(adaptive=False, repeats=2)
     assert np.all(whole.trials == 2)
     assert whole.complete
-    both = diagram.trials > 0
-    assert np.all(np.abs(whole.share - diagram.share)[both] <= 0.5)
+    # Away from the border the adaptive one has the same two runs.
+    few = diagram.trials == 2
+    assert few.any()
+    np.testing.assert_array_equal(whole.successes[few], diagram.successes[few])
 
 
 def test_the_same_again_and_from_stored_runs(diagram, tmp_path):
