@@ -74,6 +74,11 @@ def test_all_cells_where_that_is_wanted(diagram):
     np.testing.assert_array_equal(whole.successes[few], diagram.successes[few])
 
 
+def test_adaptive_is_yes_or_no():
+    with pytest.raises(InvalidTypeError, match="adaptive must be True or False, got 'no'"):
+        plane(adaptive="no")
+
+
 def test_the_same_again_and_from_stored_runs(diagram, tmp_path):
     first = plane(folder=tmp_path)
     np.testing.assert_array_equal(first.successes, diagram.successes)

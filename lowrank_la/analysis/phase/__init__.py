@@ -102,6 +102,8 @@ def phase_transition(
     """
     if start is not None and start not in STARTS:
         raise unknown_name("start", start, STARTS)
+    if not isinstance(adaptive, bool):
+        raise InvalidTypeError(f"adaptive must be True or False, got {adaptive!r}")
     plane = Plane(
         problem=problem,
         solver=make_solver(solver),
